@@ -1,0 +1,258 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * key=: reads a credential where it may stand, the environment or a file, and
+ * makes the provider's header line of it.  No message repeats it.
+ */
+
+
+#include "ngx_http_ai_account.h"
+
+
+#define NGX_HTTP_AI_KEY_FILE_MAX  16384
+
+
+static ngx_int_t ngx_http_ai_account_key_env(ngx_conf_t *cf,
+    ngx_http_ai_account_t *account, ngx_str_t *name);
+static ngx_int_t ngx_http_ai_account_key_file(ngx_conf_t *cf,
+    ngx_http_ai_account_t *account, ngx_str_t *path);
+static ngx_int_t ngx_http_ai_account_key_accept(ngx_conf_t *cf,
+    ngx_http_ai_account_t *account, ngx_str_t *source, u_char *p, size_t n);
+
+
+/* the lines' beginnings, in the order of ngx_http_ai_credential_e */
+
+static ngx_str_t  ngx_http_ai_account_headers[] = {
+    ngx_string("Authorization: Bearer "),
+    ngx_string("x-api-key: "),
+    ngx_string("api-key: "),
+    ngx_string("x-goog-api-key: ")
+};
+
+
+ngx_int_t
+ngx_http_ai_account_key(ngx_conf_t *cf, ngx_http_ai_account_t *account,
+    ngx_str_t *value)
+{
+    ngx_str_t  source;
+
+    if (value->len > 4 && ngx_strncmp(value->data, "env:", 4) == 0) {
+        source.data = value->data + 4;
+        source.len = value->len - 4;
+
+        return ngx_http_ai_account_key_env(cf, account, &source);
+    }
+
+    if (value->len > 5 && ngx_strncmp(value->data, "file:", 5) == 0) {
+        source.data = value->data + 5;
+        source.len = value->len - 5;
+
+        return ngx_http_ai_account_key_file(cf, account, &source);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "a literal credential is refused in \"key=\", write "
+                       "key=env:NAME or key=file:PATH");
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_ai_account_key_env(ngx_conf_t *cf, ngx_http_ai_account_t *account,
+    ngx_str_t *name)
+{
+    u_char      ch, *p;
+    ngx_str_t   source;
+    ngx_uint_t  i;
+
+    for (i = 0; i < name->len; i++) {
+        ch = name->data[i] | 0x20;
+
+        if ((ch < 'a' || ch > 'z') && name->data[i] != '_'
+            && (i == 0 || name->data[i] < '0' || name->data[i] > '9'))
+        {
+            /* "env:sk-..." happens: not shown */
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"key=env:\" is not followed by the name of "
+                               "an environment variable, write key=env:NAME");
+            return NGX_ERROR;
+        }
+    }
+
+    /* arguments of directives end with a zero */
+
+    p = (u_char *) getenv((char *) name->data);
+
+    if (p == NULL || *p == '\0') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "environment variable \"%V\" of \"key=\" is %s "
+                           "(nginx sees the environment of its service, not "
+                           "that of your shell), set it there or write "
+                           "key=file:PATH", name, p ? "empty" : "not set");
+        return NGX_ERROR;
+    }
+
+    source.data = name->data - 4;
+    source.len = name->len + 4;
+
+    return ngx_http_ai_account_key_accept(cf, account, &source, p,
+                                          ngx_strlen(p));
+}
+
+
+static ngx_int_t
+ngx_http_ai_account_key_file(ngx_conf_t *cf, ngx_http_ai_account_t *account,
+    ngx_str_t *path)
+{
+    u_char     *buf;
+    size_t      len;
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_int_t   rc;
+    ngx_str_t   source;
+
+    source.data = path->data - 5;
+    source.len = path->len + 5;
+
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    buf = ngx_pnalloc(cf->temp_pool, NGX_HTTP_AI_KEY_FILE_MAX + 1);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* not blocking: a fifo without a writer must not hang "nginx -t" */
+
+    fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "cannot open \"%V\" of \"key=\", it must be "
+                           "readable with the permissions of the nginx "
+                           "service", path);
+        return NGX_ERROR;
+    }
+
+    for (len = 0; len <= NGX_HTTP_AI_KEY_FILE_MAX; len += n) {
+
+        n = ngx_read_fd(fd, buf + len, NGX_HTTP_AI_KEY_FILE_MAX + 1 - len);
+
+        if (n == 0) {
+            break;
+        }
+
+        if (n == -1) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                               "cannot read \"%V\" of \"key=\", it must be a "
+                               "regular file", path);
+            rc = NGX_ERROR;
+            goto done;
+        }
+    }
+
+    if (len > NGX_HTTP_AI_KEY_FILE_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" of \"key=\" is larger than %d bytes, it "
+                           "must hold the credential alone", path,
+                           NGX_HTTP_AI_KEY_FILE_MAX);
+        rc = NGX_ERROR;
+        goto done;
+    }
+
+    rc = ngx_http_ai_account_key_accept(cf, account, &source, buf, len);
+
+done:
+
+    ngx_explicit_memzero(buf, NGX_HTTP_AI_KEY_FILE_MAX + 1);
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
+                      ngx_close_file_n " \"%V\" failed", path);
+    }
+
+    return rc;
+}
+
+
+/*
+ * Keeps the bare credential.  A byte that could end the header line would let
+ * a file's content inject headers; blanks inside and non-ASCII bytes are
+ * refused with them, since they come from a wrong file ("Bearer ..." with its
+ * scheme, JSON, a byte order mark) and would only fail at the provider.
+ */
+
+static ngx_int_t
+ngx_http_ai_account_key_accept(ngx_conf_t *cf, ngx_http_ai_account_t *account,
+    ngx_str_t *source, u_char *p, size_t n)
+{
+    size_t  i;
+
+    while (n && (p[n - 1] == LF || p[n - 1] == CR || p[n - 1] == ' '
+                 || p[n - 1] == '\t'))
+    {
+        n--;
+    }
+
+    if (n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"key=%V\" is empty, put the credential there or "
+                           "remove \"key=\"", source);
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (p[i] <= ' ' || p[i] >= 0x7f) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"key=%V\" holds a blank, a control or a "
+                               "non-ASCII character, it must be the "
+                               "credential alone on one line", source);
+            return NGX_ERROR;
+        }
+    }
+
+    account->credential.data = ngx_pnalloc(cf->pool, n);
+    if (account->credential.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    account->credential.len = n;
+    ngx_memcpy(account->credential.data, p, n);
+
+    return NGX_OK;
+}
+
+
+/* the bare credential becomes the provider's header line */
+
+ngx_int_t
+ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
+{
+    u_char     *p;
+    ngx_str_t  *name, line;
+
+    name = &ngx_http_ai_account_headers[account->provider->credential];
+
+    line.len = name->len + account->credential.len + sizeof(CRLF) - 1;
+
+    line.data = ngx_pnalloc(cf->pool, line.len);
+    if (line.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(line.data, name->data, name->len);
+    p = ngx_cpymem(p, account->credential.data, account->credential.len);
+    ngx_memcpy(p, CRLF, sizeof(CRLF) - 1);
+
+    account->credential = line;
+
+    return NGX_OK;
+}

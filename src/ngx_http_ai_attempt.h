@@ -1,0 +1,171 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * Attempts: one upstream lifecycle of nginx, several targets.  Only the files
+ * ngx_http_ai_attempt*.c know ngx_http_upstream_t.
+ *
+ * Our peer.get wraps the balancer of the account's upstream block: it runs
+ * before every attempt and there prepares everything that depends on the
+ * target (address, TLS name, request bytes, timers), so that the core's own
+ * "next upstream" becomes the ladder's move.
+ */
+
+
+#ifndef _NGX_HTTP_AI_ATTEMPT_H_INCLUDED_
+#define _NGX_HTTP_AI_ATTEMPT_H_INCLUDED_
+
+
+#include "ngx_http_ai_request.h"
+#include "pure/ngx_http_ai_classify.h"
+
+
+#define NGX_HTTP_AI_MAX_ATTEMPTS   16      /* most a class may allow */
+#define NGX_HTTP_AI_ATTEMPT_HELD   NGX_HTTP_AI_CLASSIFY_BODY
+#define NGX_HTTP_AI_ERROR_TIMEOUT  5000    /* ms for the body of an error */
+
+
+/* one try at one target, for the trail and the record */
+
+typedef struct {
+    ngx_http_ai_target_t          *target;
+    ngx_http_ai_verdict_e          verdict;
+    ngx_uint_t                     status;     /* upstream's; 0: none */
+    ngx_msec_t                     start;      /* ngx_current_msec */
+    ngx_msec_t                     elapsed;    /* until its verdict */
+} ngx_http_ai_try_t;
+
+
+/* the wrapped balancer of the account's block */
+
+typedef struct {
+    void                          *data;
+    ngx_event_get_peer_pt          get;
+    ngx_event_free_peer_pt         free;
+#if (NGX_HTTP_SSL)
+    ngx_event_set_peer_session_pt  set_session;
+    ngx_event_save_peer_session_pt save_session;
+#endif
+    ngx_uint_t                     tries;
+} ngx_http_ai_peer_t;
+
+
+/* the answer's head, as far as the gateway reads it */
+
+typedef struct {
+    ngx_uint_t                     status;
+    ngx_str_t                      content_type;
+    ngx_str_t                      retry_after;
+    ngx_str_t                      retry_after_ms;
+    ngx_str_t                      should_retry;
+    ngx_str_t                      error_type;
+    ngx_str_t                      request_id;
+    unsigned                       sse:1;
+    unsigned                       json:1;
+    unsigned                       encoded:1;  /* a Content-Encoding */
+} ngx_http_ai_reply_t;
+
+
+/*
+ * What is held back of an answer until it is known whether it will do.  The
+ * raw bytes stay in u->buffer; "peek" is the offset of the first one that was
+ * not looked at, body the decoded bytes of a chunked answer.
+ */
+
+typedef struct {
+    size_t                         peek;
+    ngx_http_chunked_t             chunked;
+    u_char                        *body;
+    size_t                         body_len;
+    size_t                         body_size;
+    size_t                         seen;       /* decoded bytes so far */
+    unsigned                       complete:1;
+    unsigned                       waiting:1;  /* for the rest of an error */
+} ngx_http_ai_hold_t;
+
+
+struct ngx_http_ai_attempt_s {
+    ngx_http_ai_ctx_t             *ctx;
+    ngx_http_upstream_conf_t       conf;       /* this request's copy: its
+                                                  timers change */
+    ngx_http_ai_target_t          *target;     /* being tried */
+    ngx_http_ai_target_t          *next;       /* to be tried; NULL: none */
+    ngx_http_ai_peer_t             peer;
+
+    ngx_str_t                      head;       /* forwarded headers, the same
+                                                  for every target */
+    ngx_http_status_t              status;
+    ngx_http_chunked_t             chunked;
+    ngx_http_ai_reply_t            reply;
+    ngx_http_ai_hold_t             hold;
+    ngx_http_ai_judgement_t       *judgement;  /* of the current try */
+
+    ngx_http_ai_try_t              tries[NGX_HTTP_AI_MAX_ATTEMPTS];
+    ngx_uint_t                     ntries;
+
+    ngx_msec_t                     deadline;   /* ngx_current_msec */
+    ngx_msec_t                     first;      /* ms to the first content */
+    ngx_uint_t                     stale;      /* dead kept connections met */
+
+    unsigned                       again:1;    /* next: the same target, the
+                                                  block's next server */
+    unsigned                       renew:1;    /* next: the same target, a
+                                                  kept connection was dead */
+    unsigned                       judged:1;   /* the current try has its
+                                                  verdict */
+    unsigned                       answered:1; /* ... from an HTTP answer */
+    unsigned                       committed:1;    /* the answer passes */
+    unsigned                       expired:1;  /* the deadline ended it */
+    unsigned                       injected:1; /* include_usage was ours */
+};
+
+
+/*
+ * Starts with the first target of the plan; returns at once.  From here on
+ * the request belongs to nginx's upstream, which finalizes it.
+ */
+void ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+
+/* peer.init of the gateway's own upstream */
+ngx_int_t ngx_http_ai_attempt_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *uscf);
+
+
+/* the room's own rooms */
+
+/* ngx_http_ai_attempt_request.c: u->request_bufs for at->target */
+ngx_int_t ngx_http_ai_attempt_request(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+
+/* ngx_http_ai_attempt_reply.c: u->process_header and u->input_filter */
+ngx_int_t ngx_http_ai_attempt_status_line(ngx_http_request_t *r);
+ngx_int_t ngx_http_ai_attempt_filter_init(void *data);
+ngx_int_t ngx_http_ai_attempt_filter(void *data, ssize_t bytes);
+
+/*
+ * ngx_http_ai_attempt_hold.c: called when the head is read.  NGX_OK: the
+ * answer passes; NGX_AGAIN: more bytes are needed;
+ * NGX_HTTP_UPSTREAM_INVALID_HEADER: this try failed, its verdict is set.
+ */
+ngx_int_t ngx_http_ai_attempt_hold(ngx_http_request_t *r);
+
+/* the decoded body bytes held so far; valid until the next try */
+ngx_str_t ngx_http_ai_attempt_held(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+
+/* the verdict of an error answer that ended before its body was complete */
+void ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+
+/* sets the current try's verdict, once */
+void ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
+    ngx_http_ai_verdict_e verdict);
+
+/* the ladder's next step; sets at->next, NULL: the end */
+void ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at);
+
+
+#endif /* _NGX_HTTP_AI_ATTEMPT_H_INCLUDED_ */

@@ -1,0 +1,529 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * Holds an answer back until it is known whether it will do: an error's body
+ * until it is complete, a stream until its first content event, a small JSON
+ * answer until its end.  The raw bytes stay in u->buffer and pass as they
+ * came once the answer is let through.
+ *
+ *   answer                 passes at             fails at
+ *   error status           never, or when it is  its end, or 64 KB of it
+ *                          the last word
+ *   2xx event stream       first content or      error event, end without
+ *                          finish event; 64 KB   content
+ *   2xx JSON               its end, or a full    error object, empty body
+ *                          buffer
+ *   2xx other              its head              -
+ */
+
+
+#include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_compat.h"
+
+
+static ngx_int_t ngx_http_ai_attempt_peek(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_piece(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, u_char *p, size_t n);
+static ngx_int_t ngx_http_ai_attempt_keep(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, u_char *p, size_t n);
+static ngx_int_t ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at,
+    u_char *p, size_t n);
+static ngx_int_t ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_int_t rc);
+static ngx_int_t ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_classify(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_more(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_pass(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_reject(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_http_ai_verdict_e verdict);
+
+
+/* such a body ends with the connection, which process_header never sees */
+
+#define ngx_http_ai_attempt_until_close(r)                                    \
+    (!(r)->upstream->headers_in.chunked                                       \
+     && (r)->upstream->headers_in.content_length_n == -1)
+
+
+ngx_int_t
+ngx_http_ai_attempt_hold(ngx_http_request_t *r)
+{
+    ngx_int_t               rc;
+    ngx_http_ai_ctx_t      *ctx;
+    ngx_http_ai_reply_t    *reply;
+    ngx_http_ai_attempt_t  *at;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+    at = ctx->attempt;
+    reply = &at->reply;
+
+    if (at->judgement == NULL) {
+        at->judgement = ngx_palloc(r->pool, sizeof(ngx_http_ai_judgement_t));
+        if (at->judgement == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (reply->status < 300
+        && (reply->encoded
+            || (!reply->sse
+                && (!reply->json || ngx_http_ai_attempt_until_close(r)))))
+    {
+        return r->upstream->headers_in.content_length_n == 0
+               ? ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY)
+               : ngx_http_ai_attempt_pass(r, at);
+    }
+
+    rc = ngx_http_ai_attempt_peek(r, at);
+
+    if (rc == NGX_ERROR || rc == NGX_HTTP_UPSTREAM_INVALID_HEADER) {
+        return rc;
+    }
+
+    if (reply->status >= 300) {
+        return ngx_http_ai_attempt_hold_error(r, at);
+    }
+
+    if (reply->sse) {
+        return ngx_http_ai_attempt_hold_stream(r, at, rc);
+    }
+
+    return ngx_http_ai_attempt_hold_json(r, at);
+}
+
+
+/*
+ * Looks at the bytes that came since the last time without consuming them.
+ * NGX_OK or NGX_AGAIN tell what the events were: see
+ * ngx_http_ai_attempt_events().
+ */
+
+static ngx_int_t
+ngx_http_ai_attempt_peek(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    size_t                n;
+    ngx_int_t             rc, found;
+    ngx_buf_t             b;
+    ngx_http_upstream_t  *u;
+    ngx_http_ai_hold_t   *hold;
+
+    u = r->upstream;
+    hold = &at->hold;
+    found = NGX_AGAIN;
+
+    ngx_memzero(&b, sizeof(ngx_buf_t));
+    b.pos = u->buffer.start + hold->peek;
+    b.last = u->buffer.last;
+
+    while (b.pos < b.last && found == NGX_AGAIN) {
+
+        n = b.last - b.pos;
+
+        if (u->headers_in.chunked) {
+
+            rc = ngx_http_ai_parse_chunked(r, &b, &hold->chunked);
+
+            if (rc == NGX_DONE) {
+                hold->complete = 1;
+                break;
+            }
+
+            if (rc == NGX_AGAIN) {
+                break;
+            }
+
+            if (rc != NGX_OK) {
+                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                              "ai account \"%V\" sent an invalid chunk",
+                              &at->target->name);
+
+                return ngx_http_ai_attempt_reject(r, at,
+                                                  NGX_HTTP_AI_SERVER_ERROR);
+            }
+
+            n = ngx_min((size_t) (b.last - b.pos),
+                        (size_t) hold->chunked.size);
+            hold->chunked.size -= n;
+        }
+
+        found = ngx_http_ai_attempt_piece(r, at, b.pos, n);
+        b.pos += n;
+    }
+
+    hold->peek = b.pos - u->buffer.start;
+
+    if (u->headers_in.content_length_n != -1
+        && (off_t) hold->seen >= u->headers_in.content_length_n)
+    {
+        hold->complete = 1;
+    }
+
+    return found;
+}
+
+
+static ngx_int_t
+ngx_http_ai_attempt_piece(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    u_char *p, size_t n)
+{
+    ngx_http_ai_stream_t  *st;
+
+    if (at->reply.status < 300 && at->reply.sse) {
+
+        st = &at->ctx->stream;
+
+        if (at->hold.seen == 0) {
+            if (ngx_http_ai_stream_carry(r, st) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            ngx_http_ai_sse_init(&st->sse, st->carry,
+                                 NGX_HTTP_AI_STREAM_CARRY);
+        }
+
+        at->hold.seen += n;
+
+        return ngx_http_ai_attempt_events(at, p, n);
+    }
+
+    at->hold.seen += n;
+
+    if (r->upstream->headers_in.chunked) {
+        return ngx_http_ai_attempt_keep(r, at, p, n);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* the body of a chunked answer, put together */
+
+static ngx_int_t
+ngx_http_ai_attempt_keep(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    u_char *p, size_t n)
+{
+    u_char              *body;
+    size_t               size;
+    ngx_http_ai_hold_t  *hold;
+
+    hold = &at->hold;
+
+    if (hold->body_len + n > hold->body_size) {
+
+        size = ngx_max(2 * hold->body_size, 2048);
+
+        while (size < hold->body_len + n) {
+            size *= 2;
+        }
+
+        body = ngx_pnalloc(r->pool, size);
+        if (body == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (hold->body_len) {
+            ngx_memcpy(body, hold->body, hold->body_len);
+        }
+
+        hold->body = body;
+        hold->body_size = size;
+    }
+
+    ngx_memcpy(hold->body + hold->body_len, p, n);
+    hold->body_len += n;
+
+    return NGX_AGAIN;
+}
+
+
+/*
+ * NGX_OK: a content or finish event, the answer may pass; NGX_DECLINED: an
+ * error event, at->judgement says which; NGX_DONE: the terminator without
+ * content; NGX_AGAIN: nothing of these yet.
+ */
+
+static ngx_int_t
+ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at, u_char *p, size_t n)
+{
+    u_char                        *last;
+    ngx_uint_t                     kind;
+    ngx_http_ai_sse_event_t        ev;
+    const ngx_http_ai_provider_t  *provider;
+
+    last = p + n;
+    provider = at->target->account->provider;
+
+    while (ngx_http_ai_sse_next(&at->ctx->stream.sse, &p, last, &ev)
+           == NGX_OK)
+    {
+        kind = ngx_http_ai_classify_event(provider, &ev, at->judgement);
+
+        if (kind & NGX_HTTP_AI_EVENT_ERROR) {
+            return NGX_DECLINED;
+        }
+
+        if (kind & (NGX_HTTP_AI_EVENT_CONTENT|NGX_HTTP_AI_EVENT_FINISH)) {
+            return NGX_OK;
+        }
+
+        if (kind & NGX_HTTP_AI_EVENT_DONE) {
+
+            /* response.completed is an answer of its own, [DONE] is not */
+
+            return ev.data.len && ev.data.data[0] == '{' ? NGX_OK : NGX_DONE;
+        }
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_int_t rc)
+{
+    if (rc == NGX_OK) {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
+    }
+
+    if (rc == NGX_DONE || at->hold.complete) {
+        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
+    }
+
+    if (at->hold.seen >= NGX_HTTP_AI_ATTEMPT_HELD) {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
+    return ngx_http_ai_attempt_more(r, at);
+}
+
+
+static ngx_int_t
+ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at)
+{
+    ngx_buf_t  *b;
+
+    if (!at->hold.complete) {
+
+        b = &r->upstream->buffer;
+
+        if (b->last == b->end) {
+            return ngx_http_ai_attempt_pass(r, at);
+        }
+
+        return NGX_AGAIN;
+    }
+
+    if (at->hold.seen == 0) {
+        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
+    }
+
+    if (ngx_http_ai_attempt_classify(r, at) == NGX_OK) {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
+    return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
+}
+
+
+static ngx_int_t
+ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (!at->hold.complete && at->hold.seen < NGX_HTTP_AI_ATTEMPT_HELD) {
+
+        if (!at->hold.waiting) {
+            at->hold.waiting = 1;
+
+            /* the head is here, so the rest is not worth a long wait */
+            ngx_add_timer(u->peer.connection->read,
+                          ngx_min(at->conf.read_timeout,
+                                  NGX_HTTP_AI_ERROR_TIMEOUT));
+        }
+
+        return ngx_http_ai_attempt_more(r, at);
+    }
+
+    (void) ngx_http_ai_attempt_classify(r, at);
+
+    ngx_http_ai_attempt_verdict(at, at->judgement->verdict);
+    ngx_http_ai_attempt_decide(at);
+
+    if (at->next == NULL
+        && ngx_http_ai_verdict(at->judgement->verdict)->pass)
+    {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
+    return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
+}
+
+
+/* NGX_OK: it is no error; NGX_DECLINED: at->judgement says which */
+
+static ngx_int_t
+ngx_http_ai_attempt_classify(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_answer_t  answer;
+
+    answer.status = at->reply.status;
+    answer.retry_after = at->reply.retry_after;
+    answer.retry_after_ms = at->reply.retry_after_ms;
+    answer.should_retry = at->reply.should_retry;
+    answer.error_type = at->reply.error_type;
+    answer.body = ngx_http_ai_attempt_held(r, at);
+
+    ngx_http_ai_classify(at->target->account->provider, &answer, ngx_time(),
+                         at->judgement);
+
+    return at->judgement->verdict == NGX_HTTP_AI_OK ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_str_t
+ngx_http_ai_attempt_held(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    ngx_str_t             body;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u->headers_in.chunked) {
+        body.data = at->hold.body;
+        body.len = at->hold.body_len;
+
+    } else {
+        /* the bytes after the head, where buffer.pos still stands */
+        body.data = u->buffer.pos;
+        body.len = u->buffer.last - u->buffer.pos;
+    }
+
+    return body;
+}
+
+
+void
+ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at)
+{
+    if (at->reply.status < 300 || at->judgement == NULL) {
+
+        /* a success that broke off or fell silent before its content */
+
+        ngx_http_ai_attempt_verdict(at,
+                r->upstream->peer.connection
+                && r->upstream->peer.connection->read->timedout
+                ? NGX_HTTP_AI_TIMEOUT : NGX_HTTP_AI_RESET);
+        return;
+    }
+
+    (void) ngx_http_ai_attempt_classify(r, at);
+
+    ngx_http_ai_attempt_verdict(at, at->judgement->verdict);
+}
+
+
+/* room for more; the core takes a full buffer for an endless header */
+
+static ngx_int_t
+ngx_http_ai_attempt_more(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    u_char     *p;
+    size_t      size, pos;
+    ngx_buf_t  *b;
+
+    b = &r->upstream->buffer;
+
+    if (b->last != b->end) {
+        return NGX_AGAIN;
+    }
+
+    size = b->end - b->start;
+    pos = b->pos - b->start;
+
+    if (size > 2 * NGX_HTTP_AI_ATTEMPT_HELD) {
+        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_SERVER_ERROR);
+    }
+
+    p = ngx_palloc(r->pool, 2 * size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, b->start, size);
+    ngx_pfree(r->pool, b->start);
+
+    b->start = p;
+    b->pos = p + pos;
+    b->last = p + size;
+    b->end = p + 2 * size;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = at->ctx;
+
+    ngx_http_ai_attempt_verdict(at, NGX_HTTP_AI_OK);
+
+    at->committed = 1;
+    at->first = ngx_current_msec - ctx->start;
+
+    if (at->reply.status >= 300 || at->reply.encoded) {
+        return NGX_OK;
+    }
+
+    if (at->reply.sse) {
+        at->conf.read_timeout = ctx->policy->stall;
+    }
+
+    return ngx_http_ai_stream_start(r, &ctx->stream,
+                                    at->target->account->provider,
+                                    at->reply.sse, at->injected);
+}
+
+
+static ngx_int_t
+ngx_http_ai_attempt_reject(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    ngx_http_ai_verdict_e verdict)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (at->hold.complete) {
+        u->keepalive = !u->headers_in.connection_close;
+    }
+
+    at->answered = 1;
+
+    ngx_http_ai_attempt_verdict(at, verdict);
+
+    return NGX_HTTP_UPSTREAM_INVALID_HEADER;
+}

@@ -1,0 +1,560 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * The bytes of the request for one target: request line and headers in one
+ * buf, then the client's body as slices around what is replaced in it.
+ */
+
+
+#include "ngx_http_ai_attempt.h"
+
+
+#define NGX_HTTP_AI_MAX_EDITS  3
+
+
+/* [start, end) of the client's body becomes text; start == end inserts */
+
+typedef struct {
+    off_t                     start;
+    off_t                     end;
+    ngx_str_t                 text;
+} ngx_http_ai_edit_t;
+
+
+static ngx_int_t ngx_http_ai_attempt_head(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_uint_t ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
+    ngx_table_elt_t *h, ngx_str_t *connection);
+static ngx_uint_t ngx_http_ai_attempt_nominated(ngx_str_t *connection,
+    ngx_str_t *name);
+static ngx_int_t ngx_http_ai_attempt_edits(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_http_ai_edit_t *edits);
+static ngx_int_t ngx_http_ai_attempt_insert(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_str_t *model, ngx_uint_t options,
+    ngx_http_ai_edit_t *edit);
+static ngx_uint_t ngx_http_ai_attempt_edit_options(ngx_http_ai_facts_t *facts,
+    ngx_http_ai_edit_t *edit);
+static ngx_chain_t *ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, off_t length);
+static ngx_chain_t **ngx_http_ai_attempt_slice(ngx_http_request_t *r,
+    ngx_chain_t **ll, off_t start, off_t end);
+static ngx_chain_t **ngx_http_ai_attempt_text(ngx_http_request_t *r,
+    ngx_chain_t **ll, ngx_str_t *text);
+
+
+ngx_int_t
+ngx_http_ai_attempt_request(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    off_t                 length, from;
+    ngx_int_t             i, n;
+    ngx_chain_t          *cl, **ll;
+    ngx_http_ai_facts_t  *facts;
+    ngx_http_ai_edit_t    edits[NGX_HTTP_AI_MAX_EDITS];
+
+    facts = &at->ctx->facts;
+
+    if (at->head.data == NULL
+        && ngx_http_ai_attempt_head(r, at) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    n = ngx_http_ai_attempt_edits(r, at, edits);
+    if (n == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    length = facts->size;
+
+    for (i = 0; i < n; i++) {
+        length += (off_t) edits[i].text.len - (edits[i].end - edits[i].start);
+    }
+
+    cl = ngx_http_ai_attempt_first_buf(r, at, length);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->upstream->request_bufs = cl;
+    ll = &cl->next;
+    from = 0;
+
+    for (i = 0; i < n; i++) {
+        ll = ngx_http_ai_attempt_slice(r, ll, from, edits[i].start);
+        if (ll == NULL) {
+            return NGX_ERROR;
+        }
+
+        ll = ngx_http_ai_attempt_text(r, ll, &edits[i].text);
+        if (ll == NULL) {
+            return NGX_ERROR;
+        }
+
+        from = edits[i].end;
+    }
+
+    ll = ngx_http_ai_attempt_slice(r, ll, from, facts->size);
+    if (ll == NULL) {
+        return NGX_ERROR;
+    }
+
+    *ll = NULL;
+
+    return NGX_OK;
+}
+
+
+/* the client's headers that may go upstream, once for all attempts */
+
+static ngx_int_t
+ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    u_char                   *p;
+    size_t                    len;
+    ngx_str_t                 connection;
+    ngx_uint_t                i, pass;
+    ngx_list_part_t          *part;
+    ngx_table_elt_t          *h;
+    ngx_http_ai_main_conf_t  *amcf;
+
+    amcf = at->ctx->conf;
+    len = sizeof("X-Request-ID: " CRLF CRLF) - 1 + at->ctx->id.len;
+    p = NULL;
+
+    ngx_str_null(&connection);
+
+    if (r->headers_in.connection) {
+        connection = r->headers_in.connection->value;
+    }
+
+    for (pass = 0; pass < 2; pass++) {
+
+        part = &r->headers_in.headers.part;
+        h = part->elts;
+
+        for (i = 0; /* void */; i++) {
+
+            if (i >= part->nelts) {
+                if (part->next == NULL) {
+                    break;
+                }
+
+                part = part->next;
+                h = part->elts;
+                i = 0;
+            }
+
+            if (!ngx_http_ai_attempt_forwarded(amcf, &h[i], &connection)) {
+                continue;
+            }
+
+            if (pass == 0) {
+                len += h[i].key.len + sizeof(": " CRLF) - 1 + h[i].value.len;
+                continue;
+            }
+
+            p = ngx_cpymem(p, h[i].key.data, h[i].key.len);
+            *p++ = ':'; *p++ = ' ';
+            p = ngx_cpymem(p, h[i].value.data, h[i].value.len);
+            *p++ = CR; *p++ = LF;
+        }
+
+        if (pass == 0) {
+            at->head.data = ngx_pnalloc(r->pool, len);
+            if (at->head.data == NULL) {
+                return NGX_ERROR;
+            }
+
+            p = at->head.data;
+        }
+    }
+
+    p = ngx_cpymem(p, "X-Request-ID: ", sizeof("X-Request-ID: ") - 1);
+    p = ngx_cpymem(p, at->ctx->id.data, at->ctx->id.len);
+    p = ngx_cpymem(p, CRLF CRLF, sizeof(CRLF CRLF) - 1);
+
+    at->head.len = p - at->head.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
+    ngx_table_elt_t *h, ngx_str_t *connection)
+{
+    if (h->hash == 0) {
+        return 0;
+    }
+
+    if (h->key.len >= 5
+        && ngx_strncmp(h->lowcase_key, "x-ai-", 5) == 0)
+    {
+        return 0;
+    }
+
+    if (h->key.len >= 12
+        && ngx_strncmp(h->lowcase_key, "x-forwarded-", 12) == 0)
+    {
+        return 0;
+    }
+
+    if (ngx_hash_find(&amcf->not_forwarded, h->hash, h->lowcase_key,
+                      h->key.len))
+    {
+        return 0;
+    }
+
+    /* RFC 9110, 7.6.1: what "Connection" names is for this hop only */
+
+    if (connection->len && ngx_http_ai_attempt_nominated(connection, &h->key))
+    {
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_attempt_nominated(ngx_str_t *connection, ngx_str_t *name)
+{
+    u_char  *p, *last, *token;
+
+    p = connection->data;
+    last = p + connection->len;
+
+    while (p < last) {
+
+        while (p < last && (*p == ' ' || *p == ',' || *p == '\t')) {
+            p++;
+        }
+
+        token = p;
+
+        while (p < last && *p != ' ' && *p != ',' && *p != '\t') {
+            p++;
+        }
+
+        if ((size_t) (p - token) == name->len
+            && ngx_strncasecmp(token, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* what the target's body differs in; the number of edits, sorted */
+
+static ngx_int_t
+ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    ngx_http_ai_edit_t *edits)
+{
+    ngx_int_t             n;
+    ngx_str_t             model;
+    ngx_uint_t            insert_model, insert_options;
+    ngx_http_ai_edit_t    swap;
+    ngx_http_ai_facts_t  *facts;
+
+    n = 0;
+    facts = &at->ctx->facts;
+    model = at->target->model_json;
+
+    at->injected = facts->stream && !facts->include_usage
+                   && !facts->options_odd
+                   && facts->endpoint->stream_options
+                   && at->target->account->provider->stream_usage;
+
+    insert_model = (facts->model_end == 0);
+    insert_options = at->injected && facts->options_end == 0;
+
+    if (insert_model || insert_options) {
+
+        if (!insert_model) {
+            ngx_str_null(&model);
+        }
+
+        if (ngx_http_ai_attempt_insert(r, at, &model, insert_options,
+                                       &edits[n++])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!insert_model && at->target->model.len) {
+        edits[n].start = facts->model_start;
+        edits[n].end = facts->model_end;
+        edits[n].text = at->target->model_json;
+        n++;
+    }
+
+    if (at->injected && !insert_options) {
+        n += ngx_http_ai_attempt_edit_options(facts, &edits[n]);
+    }
+
+    if (n >= 2 && edits[n - 1].start < edits[n - 2].start) {
+        swap = edits[n - 1];
+        edits[n - 1] = edits[n - 2];
+        edits[n - 2] = swap;
+    }
+
+    return n;
+}
+
+
+/* new members right after the body's "{" */
+
+static ngx_int_t
+ngx_http_ai_attempt_insert(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    ngx_str_t *model, ngx_uint_t options, ngx_http_ai_edit_t *edit)
+{
+    u_char               *p;
+    size_t                len;
+    ngx_http_ai_facts_t  *facts;
+
+    static ngx_str_t  usage =
+        ngx_string("\"stream_options\":{\"include_usage\":true}");
+
+    facts = &at->ctx->facts;
+
+    edit->start = facts->object;
+    edit->end = facts->object;
+
+    if (facts->model_end == 0) {
+
+        /* the model came by header: the target's name, or the client's */
+
+        len = model->len ? model->len
+                         : 2 + ngx_http_ai_json_escape_len(facts->model.data,
+                                                           facts->model.len);
+    } else {
+        len = 0;
+    }
+
+    edit->text.data = ngx_pnalloc(r->pool,
+                                  sizeof("\"model\":,,") + len + usage.len);
+    if (edit->text.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = edit->text.data;
+
+    if (facts->model_end == 0) {
+        p = ngx_cpymem(p, "\"model\":", sizeof("\"model\":") - 1);
+
+        if (model->len) {
+            p = ngx_cpymem(p, model->data, model->len);
+
+        } else {
+            *p++ = '"';
+            p = ngx_http_ai_json_escape(p, facts->model.data,
+                                        facts->model.len);
+            *p++ = '"';
+        }
+
+        *p++ = ',';
+    }
+
+    if (options) {
+        p = ngx_cpymem(p, usage.data, usage.len);
+        *p++ = ',';
+    }
+
+    if (facts->empty) {
+        p--;
+    }
+
+    edit->text.len = p - edit->text.data;
+
+    return NGX_OK;
+}
+
+
+/* merges include_usage into the client's own stream_options */
+
+static ngx_uint_t
+ngx_http_ai_attempt_edit_options(ngx_http_ai_facts_t *facts,
+    ngx_http_ai_edit_t *edit)
+{
+    if (facts->options_null) {
+        edit->start = facts->options_start;
+        edit->end = facts->options_end;
+        ngx_str_set(&edit->text, "{\"include_usage\":true}");
+        return 1;
+    }
+
+    if (facts->include_end) {
+        edit->start = facts->include_start;
+        edit->end = facts->include_end;
+        ngx_str_set(&edit->text, "true");
+        return 1;
+    }
+
+    edit->start = facts->options_start + 1;
+    edit->end = edit->start;
+
+    if (facts->options_empty) {
+        ngx_str_set(&edit->text, "\"include_usage\":true");
+
+    } else {
+        ngx_str_set(&edit->text, "\"include_usage\":true,");
+    }
+
+    return 1;
+}
+
+
+static ngx_chain_t *
+ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, off_t length)
+{
+    u_char                 *p;
+    size_t                  len;
+    ngx_buf_t              *b;
+    ngx_str_t              *tail;
+    ngx_chain_t            *cl;
+    ngx_http_ai_account_t  *account;
+
+    account = at->target->account;
+    tail = &at->ctx->facts.tail;
+
+    len = r->method_name.len + sizeof(" / HTTP/1.1" CRLF) - 1
+          + account->prefix.len + tail->len + 1 + r->args.len
+          + sizeof("Host: " CRLF) - 1 + account->host.len
+          + account->credential.len
+          + sizeof("Accept-Encoding: identity" CRLF) - 1
+          + sizeof("Content-Length: " CRLF) - 1 + NGX_OFF_T_LEN
+          + at->head.len;
+
+    b = ngx_create_temp_buf(r->pool, len);
+    if (b == NULL) {
+        return NULL;
+    }
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    p = ngx_cpymem(b->last, r->method_name.data, r->method_name.len);
+    *p++ = ' ';
+    p = ngx_cpymem(p, account->prefix.data, account->prefix.len);
+    *p++ = '/';
+    p = ngx_cpymem(p, tail->data, tail->len);
+
+    if (r->args.len) {
+        *p++ = '?';
+        p = ngx_cpymem(p, r->args.data, r->args.len);
+    }
+
+    p = ngx_cpymem(p, " HTTP/1.1" CRLF "Host: ",
+                   sizeof(" HTTP/1.1" CRLF "Host: ") - 1);
+    p = ngx_cpymem(p, account->host.data, account->host.len);
+    *p++ = CR; *p++ = LF;
+
+    p = ngx_cpymem(p, account->credential.data, account->credential.len);
+
+    p = ngx_sprintf(p, "Accept-Encoding: identity" CRLF
+                       "Content-Length: %O" CRLF, length);
+
+    b->last = ngx_cpymem(p, at->head.data, at->head.len);
+
+    return cl;
+}
+
+
+/* bufs for [start, end) of the client's body, without copying it */
+
+static ngx_chain_t **
+ngx_http_ai_attempt_slice(ngx_http_request_t *r, ngx_chain_t **ll,
+    off_t start, off_t end)
+{
+    off_t         offset, size, from, to;
+    ngx_buf_t    *b, *body;
+    ngx_chain_t  *cl, *ln;
+
+    if (r->request_body == NULL) {
+        return ll;
+    }
+
+    offset = 0;
+
+    for (cl = r->request_body->bufs; cl && offset < end; cl = cl->next) {
+
+        body = cl->buf;
+        size = ngx_buf_size(body);
+
+        from = ngx_max(start - offset, 0);
+        to = ngx_min(end - offset, size);
+        offset += size;
+
+        if (from >= to) {
+            continue;
+        }
+
+        ln = ngx_alloc_chain_link(r->pool);
+        b = ngx_calloc_buf(r->pool);
+
+        if (ln == NULL || b == NULL) {
+            return NULL;
+        }
+
+        if (ngx_buf_in_memory(body)) {
+            b->pos = body->pos + (size_t) from;
+            b->last = body->pos + (size_t) to;
+            b->start = b->pos;
+            b->end = b->last;
+            b->memory = 1;
+
+        } else {
+            b->in_file = 1;
+            b->file = body->file;
+            b->file_pos = body->file_pos + from;
+            b->file_last = body->file_pos + to;
+        }
+
+        ln->buf = b;
+        *ll = ln;
+        ll = &ln->next;
+    }
+
+    return ll;
+}
+
+
+static ngx_chain_t **
+ngx_http_ai_attempt_text(ngx_http_request_t *r, ngx_chain_t **ll,
+    ngx_str_t *text)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *ln;
+
+    ln = ngx_alloc_chain_link(r->pool);
+    b = ngx_calloc_buf(r->pool);
+
+    if (ln == NULL || b == NULL) {
+        return NULL;
+    }
+
+    b->pos = text->data;
+    b->last = text->data + text->len;
+    b->start = b->pos;
+    b->end = b->last;
+    b->memory = 1;
+
+    ln->buf = b;
+    *ll = ln;
+
+    return &ln->next;
+}

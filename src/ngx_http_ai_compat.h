@@ -1,0 +1,56 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * Differences between the supported nginx versions, here and nowhere else.
+ */
+
+
+#ifndef _NGX_HTTP_AI_COMPAT_H_INCLUDED_
+#define _NGX_HTTP_AI_COMPAT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+/* 1.27.2: a fourth argument says whether trailers are kept */
+
+#if (nginx_version >= 1027002)
+#define ngx_http_ai_parse_chunked(r, b, ctx)                                  \
+    ngx_http_parse_chunked(r, b, ctx, 0)
+#else
+#define ngx_http_ai_parse_chunked(r, b, ctx)                                  \
+    ngx_http_parse_chunked(r, b, ctx)
+#endif
+
+
+/* 1.23.0: headers of one name are linked */
+
+#if (nginx_version >= 1023000)
+#define ngx_http_ai_header_init(h)  (h)->next = NULL
+#else
+#define ngx_http_ai_header_init(h)
+#endif
+
+
+/* fields of ngx_http_upstream_t that the core's own reinit would reset */
+
+#if (nginx_version >= 1029005)
+#define ngx_http_ai_upstream_reset(u)                                         \
+    (u)->response_received = 0;                                               \
+    (u)->early_hints_length = 0
+
+#elif (nginx_version >= 1029000)
+#define ngx_http_ai_upstream_reset(u)  (u)->early_hints_length = 0
+
+#else
+#define ngx_http_ai_upstream_reset(u)
+#endif
+
+
+#endif /* _NGX_HTTP_AI_COMPAT_H_INCLUDED_ */

@@ -1,0 +1,760 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+#include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_account.h"
+#include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_handler.h"
+#include "ngx_http_ai_zone.h"
+
+
+#define NGX_HTTP_AI_ZONE_DEFAULT  (4 * 1024 * 1024)
+
+
+static ngx_int_t ngx_http_ai_conf_collect(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+static ngx_int_t ngx_http_ai_conf_link(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route, u_char *used);
+static ngx_int_t ngx_http_ai_conf_link_target(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route,
+    ngx_http_ai_target_t *t, u_char *used);
+static ngx_uint_t ngx_http_ai_conf_plain_upstream(ngx_conf_t *cf,
+    ngx_str_t *name);
+static ngx_int_t ngx_http_ai_conf_index(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+static int ngx_libc_cdecl ngx_http_ai_conf_cmp_exact(const void *one,
+    const void *two);
+static int ngx_libc_cdecl ngx_http_ai_conf_cmp_length(const void *one,
+    const void *two);
+static ngx_int_t ngx_http_ai_conf_header_hash(ngx_conf_t *cf,
+    ngx_hash_t *hash, ngx_str_t *names, char *name);
+
+
+/*
+ * Request headers that never reach a provider: the client's credentials and
+ * identity, what belongs to one connection, and what the attempt writes
+ * itself.  Prefixes (X-AI-, X-Forwarded-) are the attempt's business.
+ */
+
+static ngx_str_t  ngx_http_ai_not_forwarded[] = {
+    ngx_string("authorization"),
+    ngx_string("x-api-key"),
+    ngx_string("api-key"),
+    ngx_string("x-goog-api-key"),
+    ngx_string("cookie"),
+    ngx_string("openai-organization"),
+    ngx_string("openai-project"),
+    ngx_string("host"),
+    ngx_string("content-length"),
+    ngx_string("transfer-encoding"),
+    ngx_string("connection"),
+    ngx_string("keep-alive"),
+    ngx_string("proxy-connection"),
+    ngx_string("proxy-authorization"),
+    ngx_string("proxy-authenticate"),
+    ngx_string("te"),
+    ngx_string("trailer"),
+    ngx_string("upgrade"),
+    ngx_string("expect"),
+    ngx_string("accept-encoding"),
+    ngx_string("x-request-id"),
+    ngx_string("forwarded"),
+    ngx_string("via"),
+    ngx_string("x-real-ip"),
+    ngx_string("http2-settings"),
+    ngx_null_string
+};
+
+
+/*
+ * Answer headers that never reach a client: the provider's cookies, limits
+ * and names of requests and organisations, what belongs to one connection,
+ * and what could steer nginx.  "retry-after" and "openai-version" stay.
+ */
+
+ngx_str_t  ngx_http_ai_not_returned[] = {
+    ngx_string("set-cookie"),
+    ngx_string("set-cookie2"),
+    ngx_string("openai-organization"),
+    ngx_string("openai-project"),
+    ngx_string("x-request-id"),
+    ngx_string("request-id"),
+    ngx_string("apim-request-id"),
+    ngx_string("x-amzn-requestid"),
+    ngx_string("x-kong-request-id"),
+    ngx_string("cf-ray"),
+    ngx_string("alt-svc"),
+    ngx_string("strict-transport-security"),
+    ngx_string("server"),
+    ngx_string("date"),
+    ngx_string("x-accel-expires"),
+    ngx_string("x-accel-redirect"),
+    ngx_string("x-accel-limit-rate"),
+    ngx_string("x-accel-buffering"),
+    ngx_string("x-accel-charset"),
+    ngx_string("nel"),
+    ngx_string("report-to"),
+    ngx_string("via"),
+    ngx_string("x-envoy-upstream-service-time"),
+    ngx_string("x-should-retry"),
+    ngx_null_string
+};
+
+
+void *
+ngx_http_ai_conf_create_main(ngx_conf_t *cf)
+{
+    ngx_http_ai_class_t           *class;
+    ngx_http_ai_main_conf_t       *amcf;
+    ngx_http_upstream_srv_conf_t  *uscf;
+
+    amcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_main_conf_t));
+    if (amcf == NULL) {
+        return NULL;
+    }
+
+    uscf = ngx_pcalloc(cf->pool, sizeof(ngx_http_upstream_srv_conf_t));
+    if (uscf == NULL) {
+        return NULL;
+    }
+
+    ngx_str_set(&uscf->host, "ai");
+    uscf->peer.init = ngx_http_ai_attempt_init_peer;
+
+    amcf->upstream = uscf;
+
+    amcf->hide.hide_headers = NGX_CONF_UNSET_PTR;
+    amcf->hide.pass_headers = NGX_CONF_UNSET_PTR;
+
+    if (ngx_array_init(&amcf->accounts, cf->pool, 8,
+                       sizeof(ngx_http_ai_account_t *))
+        != NGX_OK
+        || ngx_array_init(&amcf->routes, cf->pool, 8,
+                          sizeof(ngx_http_ai_route_t *))
+           != NGX_OK
+        || ngx_array_init(&amcf->exact, cf->pool, 8,
+                          sizeof(ngx_http_ai_pattern_t))
+           != NGX_OK
+        || ngx_array_init(&amcf->patterns, cf->pool, 8,
+                          sizeof(ngx_http_ai_pattern_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    class = &amcf->default_class;
+
+    ngx_str_set(&class->name, "default");
+    class->connect = 5000;
+    class->send = 30000;
+    class->first_byte = 0;              /* the deadline */
+    class->first_token = 30000;
+    class->stall = 60000;
+    class->deadline = 120000;
+    class->attempts = 4;
+
+    return amcf;
+}
+
+
+void *
+ngx_http_ai_conf_create_account(ngx_conf_t *cf)
+{
+    ngx_http_ai_account_t  *account;
+
+    /* made for each server block too, where it stays without uscf */
+
+    account = ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_account_t));
+    if (account == NULL) {
+        return NULL;
+    }
+
+    account->verify = NGX_CONF_UNSET;
+
+    return account;
+}
+
+
+void *
+ngx_http_ai_conf_create_loc(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_loc_conf_t));
+}
+
+
+char *
+ngx_http_ai_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_ai_loc_conf_t  *prev = parent;
+    ngx_http_ai_loc_conf_t  *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /*
+     * "if" and "limit_except" inside an ai_pass location: the request keeps
+     * its handler in the first and needs it given in the second.
+     */
+
+    if (clcf->noname && prev->pass
+        && (clcf->handler == NULL || clcf->handler == ngx_http_ai_handler))
+    {
+        *conf = *prev;
+
+        if (clcf->lmt_excpt) {
+            clcf->handler = ngx_http_ai_handler;
+        }
+    }
+
+    if (!conf->pass) {
+        return NGX_CONF_OK;
+    }
+
+    if (!clcf->noname && clcf->handler != ngx_http_ai_handler) {
+        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &conf->place,
+                             "\"ai_pass\" in location \"%V\" stands beside "
+                             "another content handler, write only one of "
+                             "them", &conf->prefix);
+        return NGX_CONF_ERROR;
+    }
+
+    /*
+     * Clients of this location parse errors as JSON; an error_page meant for
+     * browsers, inherited from the server, would replace them by a redirect.
+     * The core has merged already, being the first HTTP module.
+     */
+
+    clcf->error_pages = NULL;
+
+    return NGX_CONF_OK;
+}
+
+
+void
+ngx_http_ai_conf_place(ngx_conf_t *cf, ngx_http_ai_place_t *place)
+{
+    place->file = cf->conf_file->file.name.data;
+    place->line = cf->conf_file->line;
+}
+
+
+void
+ngx_http_ai_conf_log(ngx_conf_t *cf, ngx_uint_t level,
+    const ngx_http_ai_place_t *place, const char *fmt, ...)
+{
+    u_char   errstr[NGX_MAX_CONF_ERRSTR], *p;
+    va_list  args;
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(errstr, errstr + NGX_MAX_CONF_ERRSTR, fmt, args);
+    va_end(args);
+
+    ngx_log_error(level, cf->log, 0, "%*s in %s:%ui",
+                  (size_t) (p - errstr), errstr, place->file, place->line);
+}
+
+
+char *
+ngx_http_ai_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ai_main_conf_t  *amcf = conf;
+
+    ssize_t      size;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (amcf->zone_name.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts < 3 || value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"ai_zone\" needs a name and a size, write "
+                           "\"ai_zone ai 4m\"");
+        return NGX_CONF_ERROR;
+    }
+
+    size = ngx_parse_size(&value[2]);
+
+    if (size < (ssize_t) NGX_HTTP_AI_ZONE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s size \"%V\" of \"ai_zone\", write at least "
+                           "%dk", size == NGX_ERROR ? "invalid" : "too small",
+                           &value[2], NGX_HTTP_AI_ZONE_MIN / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 3; i < cf->args->nelts; i++) {
+
+        if (value[i].len >= 6
+            && ngx_strncmp(value[i].data, "state=", 6) == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"state=\" of \"ai_zone\" is not available in "
+                               "this version, remove it");
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\" of \"ai_zone\", write "
+                           "\"ai_zone NAME SIZE\"", &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    amcf->zone_name = value[1];
+    amcf->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_ai_conf_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ai_main_conf_t  *amcf = conf;
+
+    if (amcf->sink_set) {
+        return "is duplicate";
+    }
+
+    amcf->sink_set = 1;
+
+    return ngx_http_ai_sink_parse(cf, &amcf->sink);
+}
+
+
+char *
+ngx_http_ai_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ai_loc_conf_t  *alcf = conf;
+
+    const char                *what;
+    ngx_http_ai_main_conf_t   *amcf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (alcf->pass) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    what = NULL;
+
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        what = "a regular expression location";
+    }
+#endif
+
+    if (clcf->named) {
+        what = "a named location";
+
+    } else if (clcf->exact_match) {
+        what = "an exact location";
+    }
+
+    /* a block without a name has the flags of none of these */
+
+    if (clcf->noname) {
+        what = clcf->lmt_excpt ? "\"limit_except\"" : "\"if\"";
+    }
+
+    if (what) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"ai_pass\" cannot be in %s, use a prefix "
+                           "location such as location /v1/ { ai_pass; }",
+                           what);
+        return NGX_CONF_ERROR;
+    }
+
+    if (clcf->handler) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"ai_pass\" in location \"%V\" stands beside "
+                           "another content handler, write only one of them",
+                           &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf->handler = ngx_http_ai_handler;
+
+    alcf->pass = 1;
+    alcf->prefix = clcf->name;
+
+    ngx_http_ai_conf_place(cf, &alcf->place);
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ai_route_module);
+
+    if (!amcf->used) {
+        amcf->used = 1;
+        amcf->used_place = alcf->place;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
+{
+    u_char                  *used;
+    ngx_uint_t               i;
+    ngx_http_ai_route_t    **route;
+    ngx_http_ai_account_t  **account;
+
+    if (amcf->used && amcf->routes.nelts == 0) {
+        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &amcf->used_place,
+                             "\"ai_pass\" has no route, write \"ai_route "
+                             "MODEL { target ACCOUNT; }\" in http");
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_ai_conf_collect(cf, amcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    used = ngx_pcalloc(cf->temp_pool, amcf->accounts.nelts + 1);
+    if (used == NULL) {
+        return NGX_ERROR;
+    }
+
+    route = amcf->routes.elts;
+
+    for (i = 0; i < amcf->routes.nelts; i++) {
+        if (ngx_http_ai_conf_link(cf, amcf, route[i], used) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    account = amcf->accounts.elts;
+
+    for (i = 0; i < amcf->accounts.nelts; i++) {
+
+        if (!used[i]) {
+            ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &account[i]->place,
+                                 "account \"%V\" is not used by any ai_route",
+                                 &account[i]->name);
+        }
+
+        if (ngx_http_ai_account_init(cf, amcf, account[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_http_ai_conf_index(cf, amcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_ai_conf_header_hash(cf, &amcf->not_forwarded,
+                                     ngx_http_ai_not_forwarded,
+                                     "ai_not_forwarded_hash")
+        != NGX_OK
+        || ngx_http_ai_conf_header_hash(cf, &amcf->not_returned,
+                                        ngx_http_ai_not_returned,
+                                        "ai_not_returned_hash")
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (amcf->zone_name.len == 0) {
+
+        if (!amcf->used) {
+            return NGX_OK;
+        }
+
+        ngx_str_set(&amcf->zone_name, "ai");
+        amcf->zone_size = NGX_HTTP_AI_ZONE_DEFAULT;
+    }
+
+    return ngx_http_ai_zone_create(cf, amcf);
+}
+
+
+static ngx_int_t
+ngx_http_ai_conf_collect(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
+{
+    ngx_uint_t                       i;
+    ngx_http_ai_account_t           *account, **ap;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+
+    uscfp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+
+        /* "proxy_pass http://name" makes one without a block */
+
+        if (uscfp[i]->srv_conf == NULL) {
+            continue;
+        }
+
+        account = ngx_http_conf_upstream_srv_conf(uscfp[i],
+                                                  ngx_http_ai_route_module);
+
+        if (account->uscf == NULL) {
+            continue;
+        }
+
+        ap = ngx_array_push(&amcf->accounts);
+        if (ap == NULL) {
+            return NGX_ERROR;
+        }
+
+        *ap = account;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_conf_link(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
+    ngx_http_ai_route_t *route, u_char *used)
+{
+    ngx_uint_t             i;
+    ngx_http_ai_target_t  *t;
+
+    t = route->targets.elts;
+
+    for (i = 0; i < route->targets.nelts; i++) {
+        if (ngx_http_ai_conf_link_target(cf, amcf, route, &t[i], used)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_conf_link_target(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
+    ngx_http_ai_route_t *route, ngx_http_ai_target_t *t, u_char *used)
+{
+    ngx_uint_t               i;
+    ngx_http_ai_account_t  **account;
+
+    account = amcf->accounts.elts;
+
+    for (i = 0; i < amcf->accounts.nelts; i++) {
+
+        /* the core compares names of upstreams without case, too */
+
+        if (account[i]->name.len == t->name.len
+            && ngx_strncasecmp(account[i]->name.data, t->name.data,
+                               t->name.len)
+               == 0)
+        {
+            t->account = account[i];
+            used[i] = 1;
+            return NGX_OK;
+        }
+    }
+
+    if (ngx_http_ai_conf_plain_upstream(cf, &t->name)) {
+        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &t->place,
+                             "upstream \"%V\" in route \"%V\" is no account, "
+                             "write \"ai_account provider=NAME base=URL "
+                             "key=env:NAME\" in its block",
+                             &t->name, &route->name);
+        return NGX_ERROR;
+    }
+
+    ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &t->place,
+                         "unknown account \"%V\" in route \"%V\", write an "
+                         "upstream block of that name with ai_account",
+                         &t->name, &route->name);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_conf_plain_upstream(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                       i;
+    ngx_http_upstream_srv_conf_t   **uscfp;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+
+    uscfp = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+
+        if (uscfp[i]->srv_conf
+            && uscfp[i]->host.len == name->len
+            && ngx_strncasecmp(uscfp[i]->host.data, name->data, name->len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Models are looked up in two sorted arrays and not in ngx_hash, which
+ * lowercases its keys: the names are case-sensitive.
+ */
+
+static ngx_int_t
+ngx_http_ai_conf_index(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
+{
+    ngx_str_t               *name;
+    ngx_uint_t               i, j;
+    ngx_array_t             *to;
+    ngx_http_ai_route_t    **route;
+    ngx_http_ai_pattern_t   *p;
+
+    route = amcf->routes.elts;
+
+    for (i = 0; i < amcf->routes.nelts; i++) {
+
+        name = route[i]->patterns.elts;
+
+        for (j = 0; j < route[i]->patterns.nelts; j++) {
+
+            to = (name[j].data[name[j].len - 1] == '*') ? &amcf->patterns
+                                                        : &amcf->exact;
+            p = ngx_array_push(to);
+            if (p == NULL) {
+                return NGX_ERROR;
+            }
+
+            p->prefix = name[j];
+            p->route = route[i];
+
+            if (to == &amcf->patterns) {
+                p->prefix.len--;
+            }
+        }
+    }
+
+    ngx_qsort(amcf->exact.elts, amcf->exact.nelts,
+              sizeof(ngx_http_ai_pattern_t), ngx_http_ai_conf_cmp_exact);
+
+    ngx_qsort(amcf->patterns.elts, amcf->patterns.nelts,
+              sizeof(ngx_http_ai_pattern_t), ngx_http_ai_conf_cmp_length);
+
+    return NGX_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_ai_conf_cmp_exact(const void *one, const void *two)
+{
+    const ngx_http_ai_pattern_t  *first = one;
+    const ngx_http_ai_pattern_t  *second = two;
+
+    return (int) ngx_memn2cmp(first->prefix.data, second->prefix.data,
+                              first->prefix.len, second->prefix.len);
+}
+
+
+/* longest first; two that match one model never have the same length */
+
+static int ngx_libc_cdecl
+ngx_http_ai_conf_cmp_length(const void *one, const void *two)
+{
+    const ngx_http_ai_pattern_t  *first = one;
+    const ngx_http_ai_pattern_t  *second = two;
+
+    return (int) second->prefix.len - (int) first->prefix.len;
+}
+
+
+static ngx_int_t
+ngx_http_ai_conf_header_hash(ngx_conf_t *cf, ngx_hash_t *hash,
+    ngx_str_t *names, char *name)
+{
+    ngx_str_t        *h;
+    ngx_array_t       keys;
+    ngx_hash_key_t   *key;
+    ngx_hash_init_t   init;
+
+    if (ngx_array_init(&keys, cf->temp_pool, 32, sizeof(ngx_hash_key_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (h = names; h->len; h++) {
+
+        key = ngx_array_push(&keys);
+        if (key == NULL) {
+            return NGX_ERROR;
+        }
+
+        key->key = *h;
+        key->key_hash = ngx_hash_key_lc(h->data, h->len);
+        key->value = (void *) 1;
+    }
+
+    init.hash = hash;
+    init.key = ngx_hash_key_lc;
+    init.max_size = 512;
+    init.bucket_size = ngx_align(64, ngx_cacheline_size);
+    init.name = name;
+    init.pool = cf->pool;
+    init.temp_pool = NULL;
+
+    return ngx_hash_init(&init, keys.elts, keys.nelts);
+}
+
+
+ngx_http_ai_route_t *
+ngx_http_ai_conf_find_route(ngx_http_ai_main_conf_t *amcf,
+    const ngx_str_t *model)
+{
+    ngx_int_t               rc;
+    ngx_uint_t              i, low, high;
+    ngx_http_ai_pattern_t  *p;
+
+    p = amcf->exact.elts;
+    low = 0;
+    high = amcf->exact.nelts;
+
+    while (low < high) {
+        i = (low + high) / 2;
+
+        rc = ngx_memn2cmp(model->data, p[i].prefix.data, model->len,
+                          p[i].prefix.len);
+
+        if (rc == 0) {
+            return p[i].route;
+        }
+
+        if (rc < 0) {
+            high = i;
+
+        } else {
+            low = i + 1;
+        }
+    }
+
+    p = amcf->patterns.elts;
+
+    for (i = 0; i < amcf->patterns.nelts; i++) {
+
+        if (p[i].prefix.len <= model->len
+            && ngx_memcmp(p[i].prefix.data, model->data, p[i].prefix.len)
+               == 0)
+        {
+            return p[i].route;
+        }
+    }
+
+    return NULL;
+}

@@ -1,0 +1,189 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * What the configuration says: accounts, routes, classes.  Built while the
+ * configuration is read, resolved once at its end, immutable afterwards.
+ */
+
+
+#ifndef _NGX_HTTP_AI_CONF_H_INCLUDED_
+#define _NGX_HTTP_AI_CONF_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "pure/ngx_http_ai_provider.h"
+#include "ngx_http_ai_sink.h"
+
+
+#define NGX_HTTP_AI_MAX_TARGETS  64      /* in one route */
+#define NGX_HTTP_AI_MAX_MODEL    256     /* bytes of a model's name */
+
+
+typedef struct ngx_http_ai_zone_s  ngx_http_ai_zone_t;
+
+
+/* where a configuration entry stands, for messages after parsing */
+
+typedef struct {
+    u_char                         *file;
+    ngx_uint_t                      line;
+} ngx_http_ai_place_t;
+
+
+/* an upstream block that says ai_account: one credential at one provider */
+
+typedef struct {
+    ngx_str_t                       name;
+    ngx_http_upstream_srv_conf_t   *uscf;      /* NULL: no ai_account here */
+    const ngx_http_ai_provider_t   *provider;
+
+    ngx_str_t                       host;      /* Host header, with port */
+    ngx_str_t                       sni;       /* base='s host, no port; IPv6
+                                                  keeps its brackets */
+    ngx_str_t                       prefix;    /* base='s path, no final "/" */
+    ngx_str_t                       owner;
+    ngx_str_t                       credential;  /* whole header line with
+                                                    CRLF; empty: none */
+    ngx_str_t                       trusted;   /* CA file */
+    ngx_flag_t                      verify;
+    ngx_uint_t                      tls;       /* unsigned  tls:1 */
+
+    /*
+     * Stable for the cycle's life: since nginx 1.29.7 its address is the
+     * keepalive cache's tag, so one per account, not one per request.
+     */
+    ngx_http_upstream_conf_t        upstream;
+
+    ngx_http_ai_place_t             place;
+} ngx_http_ai_account_t;
+
+
+typedef struct {
+    ngx_str_t                       name;      /* account's, as written */
+    ngx_http_ai_account_t          *account;
+    ngx_str_t                       model;     /* upstream name; empty: the
+                                                  client's own */
+    ngx_str_t                       model_json;  /* quoted and escaped */
+    ngx_uint_t                      weight;
+    ngx_uint_t                      tier;
+    ngx_http_ai_place_t             place;
+} ngx_http_ai_target_t;
+
+
+typedef struct {
+    ngx_str_t                       name;      /* the first pattern */
+    ngx_array_t                     patterns;  /* of ngx_str_t */
+    ngx_array_t                     targets;   /* of ngx_http_ai_target_t,
+                                                  by tier, then as written */
+    uint32_t                        hash;      /* names the balancer's state
+                                                  in the zone */
+    ngx_http_ai_place_t             place;
+} ngx_http_ai_route_t;
+
+
+/* one model name or "prefix*", in the order of matching */
+
+typedef struct {
+    ngx_str_t                       prefix;
+    ngx_http_ai_route_t            *route;
+} ngx_http_ai_pattern_t;
+
+
+/* a traffic class: the policy for one kind of workload; times are in ms */
+
+typedef struct {
+    ngx_str_t                       name;
+    ngx_msec_t                      connect;
+    ngx_msec_t                      send;
+    ngx_msec_t                      first_byte;
+    ngx_msec_t                      first_token;
+    ngx_msec_t                      stall;
+    ngx_msec_t                      deadline;
+    ngx_uint_t                      attempts;
+} ngx_http_ai_class_t;
+
+
+typedef struct {
+    ngx_array_t                     accounts;  /* of ngx_http_ai_account_t * */
+    ngx_array_t                     routes;    /* of ngx_http_ai_route_t * */
+
+    ngx_array_t                     exact;     /* of ngx_http_ai_pattern_t,
+                                                  sorted by name */
+    ngx_array_t                     patterns;  /* of ngx_http_ai_pattern_t,
+                                                  longest first */
+
+    ngx_http_ai_class_t             default_class;
+
+    ngx_http_ai_zone_t             *zone;
+    ngx_str_t                       zone_name;
+    size_t                          zone_size;
+
+    ngx_http_ai_sink_conf_t         sink;
+    ngx_flag_t                      sink_set;
+
+    ngx_http_upstream_srv_conf_t   *upstream;  /* ours: its peer.init wraps
+                                                  the accounts' balancers */
+    ngx_http_upstream_conf_t        hide;      /* lends the accounts its
+                                                  hide_headers_hash */
+    ngx_hash_t                      not_forwarded;  /* request headers */
+    ngx_hash_t                      not_returned;   /* answer headers */
+
+    ngx_uint_t                      used;      /* some location has ai_pass */
+    ngx_http_ai_place_t             used_place;  /* the first of these */
+} ngx_http_ai_main_conf_t;
+
+
+typedef struct {
+    ngx_flag_t                      pass;
+    ngx_str_t                       prefix;    /* the location's own name */
+    ngx_http_ai_place_t             place;
+} ngx_http_ai_loc_conf_t;
+
+
+extern ngx_module_t  ngx_http_ai_route_module;
+
+/* lowercase names of answer headers, ends with an empty one */
+extern ngx_str_t  ngx_http_ai_not_returned[];
+
+
+void *ngx_http_ai_conf_create_main(ngx_conf_t *cf);
+void *ngx_http_ai_conf_create_account(ngx_conf_t *cf);
+void *ngx_http_ai_conf_create_loc(ngx_conf_t *cf);
+char *ngx_http_ai_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child);
+
+/* the directives' setters */
+
+char *ngx_http_ai_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_conf_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_conf_account(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_ai_conf_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Resolves names to objects and checks what only the whole configuration
+ * tells; the order of directives therefore never matters.
+ */
+ngx_int_t ngx_http_ai_conf_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+/* remembers where the directive being read stands */
+void ngx_http_ai_conf_place(ngx_conf_t *cf, ngx_http_ai_place_t *place);
+
+/* like ngx_conf_log_error(), for a place that was left behind */
+void ngx_http_ai_conf_log(ngx_conf_t *cf, ngx_uint_t level,
+    const ngx_http_ai_place_t *place, const char *fmt, ...);
+
+/* longest match; NULL if no route serves the model */
+ngx_http_ai_route_t *ngx_http_ai_conf_find_route(
+    ngx_http_ai_main_conf_t *amcf, const ngx_str_t *model);
+
+
+#endif /* _NGX_HTTP_AI_CONF_H_INCLUDED_ */

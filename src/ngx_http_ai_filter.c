@@ -1,0 +1,274 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * Where the module meets nginx's filter chains: the gateway's headers on
+ * every answer of an ai_pass location, JSON instead of nginx's own error
+ * pages, and the stream room on passing bytes.
+ */
+
+
+#include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_compat.h"
+#include "ngx_http_ai_handler.h"
+#include "ngx_http_ai_usage.h"
+
+
+static ngx_int_t ngx_http_ai_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ai_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_ai_filter_replace(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_filter_headers(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_filter_add(ngx_http_request_t *r,
+    const char *name, size_t len, ngx_str_t *value);
+static ngx_int_t ngx_http_ai_filter_error(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+ngx_int_t
+ngx_http_ai_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_ai_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_ai_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t       *ctx;
+    ngx_http_ai_loc_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_route_module);
+
+    if (!alcf->pass || r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_ai_request_ctx(r);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (r->err_status >= NGX_HTTP_BAD_REQUEST
+        && ngx_http_ai_filter_replace(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->stream.drop_usage) {
+        ngx_http_clear_content_length(r);
+    }
+
+    if (ngx_http_ai_filter_headers(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/* nginx is about to send an error page: ours takes its place */
+
+static ngx_int_t
+ngx_http_ai_filter_replace(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    if (ctx->error.status == 0
+        && ngx_http_ai_error_core(r, &ctx->error, r->err_status) == NGX_ERROR)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->error.body = ngx_http_ai_error_body(r, &ctx->error);
+    if (ctx->error.body.len == 0) {
+        return NGX_ERROR;
+    }
+
+    ctx->replaced = 1;
+
+    r->headers_out.status = ctx->error.status;
+    r->headers_out.status_line.len = 0;
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = ctx->error.body.len;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    u_char                 *p;
+    ngx_str_t               attempts;
+    ngx_http_ai_try_t      *try;
+    ngx_http_ai_attempt_t  *at;
+
+    if (ngx_http_ai_filter_add(r, "x-request-id",
+                               sizeof("x-request-id") - 1, &ctx->id)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ctx->error.status == NGX_HTTP_NOT_ALLOWED) {
+        ngx_str_t  post = ngx_string("POST");
+
+        return ngx_http_ai_filter_add(r, "Allow", sizeof("Allow") - 1,
+                                      &post);
+    }
+
+    at = ctx->attempt;
+
+    if (at == NULL || at->ntries == 0) {
+        return NGX_OK;
+    }
+
+    try = &at->tries[at->ntries - 1];
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    attempts.data = p;
+    attempts.len = ngx_sprintf(p, "%ui", at->ntries) - p;
+
+    if (ngx_http_ai_filter_add(r, "x-ai-model", sizeof("x-ai-model") - 1,
+                               ngx_http_ai_usage_model(ctx, try->target))
+        != NGX_OK
+        || ngx_http_ai_filter_add(r, "x-ai-account",
+                                  sizeof("x-ai-account") - 1,
+                                  &try->target->account->name)
+           != NGX_OK
+        || ngx_http_ai_filter_add(r, "x-ai-attempts",
+                                  sizeof("x-ai-attempts") - 1, &attempts)
+           != NGX_OK
+        || ngx_http_ai_filter_add(r, "x-ai-fallback",
+                                  sizeof("x-ai-fallback") - 1,
+                                  ngx_http_ai_usage_fallback(at))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_filter_add(ngx_http_request_t *r, const char *name, size_t len,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = len;
+    h->value = *value;
+    ngx_http_ai_header_init(h);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t           rc;
+    ngx_chain_t        *out;
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+
+    if (ctx == NULL || in == NULL || r != r->main) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (ctx->replaced) {
+        return ngx_http_ai_filter_error(r, ctx, in);
+    }
+
+    if (ctx->stream.mode == NGX_HTTP_AI_STREAM_OFF) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    if (ngx_http_ai_stream_filter(r, &ctx->stream, in, &out) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (out == NULL) {
+        /* all of it waits for the rest of its event */
+        return NGX_OK;
+    }
+
+    rc = ngx_http_next_body_filter(r, out);
+
+    ngx_http_ai_stream_sent(r, &ctx->stream, &out);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_ai_filter_error(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    /* the page that nginx made is taken as sent */
+
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+
+    if (ctx->error_sent) {
+        return NGX_OK;
+    }
+
+    ctx->error_sent = 1;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = ctx->error.body.data;
+    b->last = b->pos + ctx->error.body.len;
+    b->start = b->pos;
+    b->end = b->last;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_next_body_filter(r, &out);
+}

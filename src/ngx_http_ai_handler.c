@@ -1,0 +1,129 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+#include "ngx_http_ai_handler.h"
+#include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_usage.h"
+
+
+static void ngx_http_ai_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ai_admit(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_ai_handler(ngx_http_request_t *r)
+{
+    ngx_int_t           rc;
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = ngx_http_ai_request_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_ai_request_endpoint(ctx) != NGX_OK) {
+
+        rc = ngx_http_discard_request_body(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        return ngx_http_ai_error_send(r);
+    }
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_ai_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_ai_body_handler(ngx_http_request_t *r)
+{
+    ngx_int_t           rc;
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+
+    rc = ngx_http_ai_admit(r, ctx);
+
+    if (rc == NGX_OK) {
+        ngx_http_ai_attempt_start(r, ctx);
+        return;
+    }
+
+    if (rc == NGX_ERROR) {
+        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_ai_error_send(r));
+}
+
+
+/* NGX_OK: there is a target to try; an HTTP status: ctx->error says why not */
+
+static ngx_int_t
+ngx_http_ai_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_ai_request_scan(ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx->route = ngx_http_ai_conf_find_route(ctx->conf, &ctx->facts.model);
+
+    if (ctx->route == NULL) {
+        ngx_str_set(&ctx->error.param, "model");
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_FOUND,
+                   "model_not_found", "the model \"%V\" is not served here",
+                   &ctx->facts.model);
+    }
+
+    ngx_http_ai_route_plan(&ctx->plan, ctx->route, ctx->facts.endpoint);
+
+    if (ctx->plan.eligible == 0) {
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_FOUND,
+                   "not_found",
+                   "no account that serves the model \"%V\" has %V",
+                   &ctx->facts.model, &ctx->facts.endpoint->name);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_ai_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t       *ctx;
+    ngx_http_ai_loc_conf_t  *alcf;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_route_module);
+
+    if (!alcf->pass) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_ai_request_ctx(r);
+
+    if (ctx) {
+        ngx_http_ai_usage_record(r, ctx);
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,167 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * The module as nginx sees it: directives, phases, worker start and stop.
+ * No logic here.
+ */
+
+
+#include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_handler.h"
+#include "ngx_http_ai_sink.h"
+#include "ngx_http_ai_var.h"
+
+
+static ngx_int_t ngx_http_ai_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_ai_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_ai_init_process(ngx_cycle_t *cycle);
+static void ngx_http_ai_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_command_t  ngx_http_ai_commands[] = {
+
+    { ngx_string("ai_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_ai_conf_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ai_usage"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_ai_conf_usage,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ai_account"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_1MORE,
+      ngx_http_ai_conf_account,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ai_route"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_1MORE,
+      ngx_http_ai_conf_route,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ai_pass"),
+      /* the setter refuses the last two with advice, the core without */
+      NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF|NGX_HTTP_LMT_CONF|NGX_CONF_NOARGS,
+      ngx_http_ai_conf_pass,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_ai_route_module_ctx = {
+    ngx_http_ai_preconfiguration,          /* preconfiguration */
+    ngx_http_ai_postconfiguration,         /* postconfiguration */
+
+    ngx_http_ai_conf_create_main,          /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    ngx_http_ai_conf_create_account,       /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_ai_conf_create_loc,           /* create location configuration */
+    ngx_http_ai_conf_merge_loc             /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_ai_route_module = {
+    NGX_MODULE_V1,
+    &ngx_http_ai_route_module_ctx,         /* module context */
+    ngx_http_ai_commands,                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_ai_init_process,              /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_ai_exit_process,              /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_ai_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_ai_var_add(cf);
+}
+
+
+static ngx_int_t
+ngx_http_ai_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_ai_main_conf_t    *amcf;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ai_route_module);
+
+    if (ngx_http_ai_conf_resolve(cf, amcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!amcf->used) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_ai_log_handler;
+
+    return ngx_http_ai_filter_init(cf);
+}
+
+
+static ngx_int_t
+ngx_http_ai_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_ai_main_conf_t  *amcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_ai_route_module);
+
+    if (amcf == NULL || !amcf->used) {
+        return NGX_OK;
+    }
+
+    return ngx_http_ai_sink_start(cycle, &amcf->sink);
+}
+
+
+static void
+ngx_http_ai_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_ai_main_conf_t  *amcf;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_ai_route_module);
+
+    if (amcf && amcf->used) {
+        ngx_http_ai_sink_stop(cycle);
+    }
+}

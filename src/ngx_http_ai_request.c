@@ -1,0 +1,569 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+#include "ngx_http_ai_request.h"
+
+#include <openssl/rand.h>
+
+
+#define NGX_HTTP_AI_SCAN_WINDOW   65536
+#define NGX_HTTP_AI_RAW_MODEL     (6 * NGX_HTTP_AI_MAX_MODEL + 2)
+#define NGX_HTTP_AI_RAW_OPTIONS   1024
+
+
+enum {
+    NGX_HTTP_AI_M_MODEL = 0,
+    NGX_HTTP_AI_M_STREAM,
+    NGX_HTTP_AI_M_OPTIONS,
+    NGX_HTTP_AI_MEMBERS
+};
+
+
+typedef struct {
+    ngx_http_ai_json_t         json;
+    ngx_http_ai_json_member_t  members[NGX_HTTP_AI_MEMBERS];
+    u_char                     model[NGX_HTTP_AI_RAW_MODEL];
+    u_char                     stream[8];
+    u_char                     options[NGX_HTTP_AI_RAW_OPTIONS];
+} ngx_http_ai_scan_t;
+
+
+static ngx_int_t ngx_http_ai_request_ids(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_request_random(u_char *p, size_t n);
+static ngx_table_elt_t *ngx_http_ai_request_header(ngx_http_request_t *r,
+    const char *name, size_t len);
+static ngx_uint_t ngx_http_ai_request_sane_id(ngx_str_t *id);
+static ngx_uint_t ngx_http_ai_request_sane_model(ngx_str_t *model);
+static void ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan);
+static ngx_int_t ngx_http_ai_request_feed(ngx_http_request_t *r,
+    ngx_http_ai_scan_t *scan);
+static ngx_int_t ngx_http_ai_request_feed_file(ngx_http_request_t *r,
+    ngx_http_ai_scan_t *scan, ngx_buf_t *b);
+static ngx_int_t ngx_http_ai_request_refuse(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_scan_t *scan);
+static ngx_int_t ngx_http_ai_request_model(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_json_member_t *m);
+static ngx_int_t ngx_http_ai_request_stream(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_json_member_t *m);
+static void ngx_http_ai_request_options(ngx_http_ai_facts_t *facts,
+    ngx_http_ai_json_member_t *m);
+
+
+ngx_http_ai_ctx_t *
+ngx_http_ai_request_ctx(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t        *ctx;
+    ngx_http_ai_main_conf_t  *amcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+    if (ctx) {
+        return ctx;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_ai_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    amcf = ngx_http_get_module_main_conf(r, ngx_http_ai_route_module);
+
+    ctx->request = r;
+    ctx->conf = amcf;
+    ctx->policy = &amcf->default_class;
+    ctx->outcome = NGX_HTTP_AI_OUTCOME_REJECTED;
+    ctx->start = ngx_current_msec;
+    ctx->start_ms = (int64_t) r->start_sec * 1000 + r->start_msec;
+
+    if (ngx_http_ai_request_ids(r, ctx) != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_ai_route_module);
+
+    return ctx;
+}
+
+
+static ngx_int_t
+ngx_http_ai_request_ids(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    u_char            id[16];
+    ngx_table_elt_t  *h;
+
+    if (ngx_http_ai_request_random(id, sizeof(id)) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_hex_dump(ctx->event_id, id, sizeof(id));
+
+    h = ngx_http_ai_request_header(r, "x-request-id",
+                                   sizeof("x-request-id") - 1);
+
+    if (h && ngx_http_ai_request_sane_id(&h->value)) {
+        ctx->id = h->value;
+
+    } else {
+        ctx->id.data = ctx->event_id;
+        ctx->id.len = sizeof(ctx->event_id);
+    }
+
+    return NGX_OK;
+}
+
+
+/* one call of the generator serves several requests */
+
+static ngx_int_t
+ngx_http_ai_request_random(u_char *p, size_t n)
+{
+    static u_char  pool[512];
+    static size_t  left;
+
+    if (left < n) {
+        if (RAND_bytes(pool, sizeof(pool)) != 1) {
+            return NGX_ERROR;
+        }
+
+        left = sizeof(pool);
+    }
+
+    left -= n;
+    ngx_memcpy(p, pool + left, n);
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_ai_request_header(ngx_http_request_t *r, const char *name,
+    size_t len)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NULL;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == len
+            && ngx_memcmp(h[i].lowcase_key, name, len) == 0)
+        {
+            return &h[i];
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_ai_request_sane_id(ngx_str_t *id)
+{
+    u_char  *p, *last;
+
+    if (id->len == 0 || id->len > 128) {
+        return 0;
+    }
+
+    for (p = id->data, last = p + id->len; p < last; p++) {
+
+        if ((*p >= '0' && *p <= '9')
+            || (*p >= 'A' && *p <= 'Z')
+            || (*p >= 'a' && *p <= 'z')
+            || *p == '.' || *p == '_' || *p == '-')
+        {
+            continue;
+        }
+
+        return 0;
+    }
+
+    return 1;
+}
+
+
+/* the name goes into headers and logs, so a line feed in it is an attack */
+
+static ngx_uint_t
+ngx_http_ai_request_sane_model(ngx_str_t *model)
+{
+    u_char  *p, *last;
+
+    for (p = model->data, last = p + model->len; p < last; p++) {
+        if (*p < 0x20 || *p == 0x7f) {
+            return 0;
+        }
+    }
+
+    return model->len != 0;
+}
+
+
+ngx_int_t
+ngx_http_ai_request_endpoint(ngx_http_ai_ctx_t *ctx)
+{
+    ngx_str_t                *tail;
+    ngx_http_request_t       *r;
+    ngx_http_ai_loc_conf_t   *alcf;
+
+    r = ctx->request;
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_route_module);
+
+    tail = &ctx->facts.tail;
+    tail->data = r->uri.data + alcf->prefix.len;
+    tail->len = r->uri.len - alcf->prefix.len;
+
+    if (tail->len && tail->data[0] == '/') {
+        tail->data++;
+        tail->len--;
+    }
+
+    ctx->facts.endpoint = ngx_http_ai_endpoint_find(tail->data, tail->len);
+
+    if (ctx->facts.endpoint == NULL) {
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_FOUND,
+                   "not_found",
+                   "unknown path %V, this gateway serves POST requests to "
+                   "%Vchat/completions, %Vcompletions, %Vresponses, "
+                   "%Vembeddings, %Vmessages and their like",
+                   &r->uri, &alcf->prefix, &alcf->prefix, &alcf->prefix,
+                   &alcf->prefix, &alcf->prefix);
+    }
+
+    if (r->method != NGX_HTTP_POST) {
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_ALLOWED,
+                   "method_not_allowed", "%V takes POST requests, not %V",
+                   &r->uri, &r->method_name);
+    }
+
+    if (ngx_http_ai_request_header(r, "content-encoding",
+                                   sizeof("content-encoding") - 1))
+    {
+        return ngx_http_ai_error_set(r, &ctx->error,
+                   NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
+                   "compressed request bodies are not supported, send it "
+                   "without Content-Encoding");
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_ai_request_scan(ngx_http_ai_ctx_t *ctx)
+{
+    ngx_int_t             rc;
+    ngx_http_request_t   *r;
+    ngx_http_ai_scan_t    scan;
+    ngx_http_ai_facts_t  *facts;
+
+    r = ctx->request;
+    facts = &ctx->facts;
+
+    ngx_http_ai_request_scan_init(&scan);
+
+    rc = ngx_http_ai_request_feed(r, &scan);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NGX_OK || ngx_http_ai_json_end(&scan.json) != NGX_OK) {
+        return ngx_http_ai_request_refuse(ctx, &scan);
+    }
+
+    facts->size = scan.json.offset;
+    facts->object = scan.json.object;
+    facts->empty = scan.json.empty;
+
+    rc = ngx_http_ai_request_model(ctx, &scan.members[NGX_HTTP_AI_M_MODEL]);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_ai_request_stream(ctx, &scan.members[NGX_HTTP_AI_M_STREAM]);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_http_ai_request_options(facts, &scan.members[NGX_HTTP_AI_M_OPTIONS]);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan)
+{
+    ngx_http_ai_json_member_t  *m;
+
+    m = scan->members;
+    ngx_memzero(m, sizeof(scan->members));
+
+    ngx_str_set(&m[NGX_HTTP_AI_M_MODEL].name, "model");
+    m[NGX_HTTP_AI_M_MODEL].buf = scan->model;
+    m[NGX_HTTP_AI_M_MODEL].size = sizeof(scan->model);
+
+    ngx_str_set(&m[NGX_HTTP_AI_M_STREAM].name, "stream");
+    m[NGX_HTTP_AI_M_STREAM].buf = scan->stream;
+    m[NGX_HTTP_AI_M_STREAM].size = sizeof(scan->stream);
+
+    ngx_str_set(&m[NGX_HTTP_AI_M_OPTIONS].name, "stream_options");
+    m[NGX_HTTP_AI_M_OPTIONS].buf = scan->options;
+    m[NGX_HTTP_AI_M_OPTIONS].size = sizeof(scan->options);
+
+    ngx_http_ai_json_init(&scan->json, m, NGX_HTTP_AI_MEMBERS, 1);
+}
+
+
+/* NGX_DECLINED: the scanner refused it */
+
+static ngx_int_t
+ngx_http_ai_request_feed(ngx_http_request_t *r, ngx_http_ai_scan_t *scan)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    if (r->request_body == NULL) {
+        return NGX_OK;
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            rc = ngx_http_ai_json_feed(&scan->json, b->pos, b->last - b->pos)
+                 == NGX_OK ? NGX_OK : NGX_DECLINED;
+
+        } else if (b->in_file) {
+            rc = ngx_http_ai_request_feed_file(r, scan, b);
+
+        } else {
+            rc = NGX_OK;
+        }
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_request_feed_file(ngx_http_request_t *r, ngx_http_ai_scan_t *scan,
+    ngx_buf_t *b)
+{
+    off_t      offset;
+    u_char    *window;
+    ssize_t    n;
+    ngx_int_t  rc;
+
+    window = ngx_palloc(r->pool, NGX_HTTP_AI_SCAN_WINDOW);
+    if (window == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = NGX_OK;
+
+    for (offset = b->file_pos; offset < b->file_last; offset += n) {
+
+        n = ngx_read_file(b->file, window,
+                          (size_t) ngx_min(NGX_HTTP_AI_SCAN_WINDOW,
+                                           b->file_last - offset),
+                          offset);
+
+        if (n <= 0) {
+            rc = NGX_ERROR;
+            break;
+        }
+
+        if (ngx_http_ai_json_feed(&scan->json, window, n) != NGX_OK) {
+            rc = NGX_DECLINED;
+            break;
+        }
+    }
+
+    (void) ngx_pfree(r->pool, window);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_ai_request_refuse(ngx_http_ai_ctx_t *ctx, ngx_http_ai_scan_t *scan)
+{
+    if (scan->json.error == NGX_HTTP_AI_JSON_EEMPTY) {
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "the request body is empty, a JSON object is needed");
+    }
+
+    return ngx_http_ai_error_set(ctx->request, &ctx->error,
+               NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+               "the request body is not accepted: %s, at byte %O",
+               ngx_http_ai_json_strerror(scan->json.error),
+               scan->json.offset);
+}
+
+
+static ngx_int_t
+ngx_http_ai_request_model(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_json_member_t *m)
+{
+    ngx_int_t             n;
+    ngx_table_elt_t      *h;
+    ngx_http_request_t   *r;
+    ngx_http_ai_facts_t  *facts;
+
+    r = ctx->request;
+    facts = &ctx->facts;
+
+    if (m->type == NGX_HTTP_AI_JSON_NONE) {
+
+        h = ngx_http_ai_request_header(r, "x-ai-model",
+                                       sizeof("x-ai-model") - 1);
+
+        if (h && h->value.len <= NGX_HTTP_AI_MAX_MODEL
+            && ngx_http_ai_request_sane_model(&h->value))
+        {
+            facts->model = h->value;
+            return NGX_OK;
+        }
+
+        ngx_str_set(&ctx->error.param, "model");
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_BAD_REQUEST,
+                   "invalid_request_error",
+                   "the request names no model, \"model\" is needed");
+    }
+
+    ngx_str_set(&ctx->error.param, "model");
+
+    if (m->type != NGX_HTTP_AI_JSON_STRING) {
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_BAD_REQUEST,
+                   "invalid_request_error", "\"model\" must be a string");
+    }
+
+    facts->model.data = ngx_pnalloc(r->pool, NGX_HTTP_AI_MAX_MODEL);
+    if (facts->model.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = m->len == (size_t) (m->end - m->start)
+        ? ngx_http_ai_json_unquote(facts->model.data, NGX_HTTP_AI_MAX_MODEL,
+                                   m->buf, m->len)
+        : NGX_ERROR;
+
+    facts->model.len = ngx_max(n, 0);
+
+    if (!ngx_http_ai_request_sane_model(&facts->model)) {
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_BAD_REQUEST,
+                   "invalid_request_error",
+                   "\"model\" must be 1 to %d bytes without control "
+                   "characters", NGX_HTTP_AI_MAX_MODEL);
+    }
+
+    facts->model_start = m->start;
+    facts->model_end = m->end;
+
+    ngx_str_null(&ctx->error.param);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_request_stream(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_json_member_t *m)
+{
+    switch (m->type) {
+
+    case NGX_HTTP_AI_JSON_TRUE:
+        ctx->facts.stream = 1;
+        return NGX_OK;
+
+    case NGX_HTTP_AI_JSON_NONE:
+    case NGX_HTTP_AI_JSON_NULL:
+    case NGX_HTTP_AI_JSON_FALSE:
+        return NGX_OK;
+
+    default:
+        ngx_str_set(&ctx->error.param, "stream");
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "\"stream\" must be true or false");
+    }
+}
+
+
+static void
+ngx_http_ai_request_options(ngx_http_ai_facts_t *facts,
+    ngx_http_ai_json_member_t *m)
+{
+    ngx_http_ai_json_t         js;
+    ngx_http_ai_json_member_t  include;
+
+    if (m->type == NGX_HTTP_AI_JSON_NONE) {
+        return;
+    }
+
+    facts->options_start = m->start;
+    facts->options_end = m->end;
+
+    if (m->type == NGX_HTTP_AI_JSON_NULL) {
+        facts->options_null = 1;
+        return;
+    }
+
+    ngx_memzero(&include, sizeof(ngx_http_ai_json_member_t));
+    ngx_str_set(&include.name, "include_usage");
+
+    ngx_http_ai_json_init(&js, &include, 1, 1);
+
+    if (m->type != NGX_HTTP_AI_JSON_OBJECT
+        || m->len != (size_t) (m->end - m->start)
+        || ngx_http_ai_json_feed(&js, m->buf, m->len) != NGX_OK
+        || ngx_http_ai_json_end(&js) != NGX_OK)
+    {
+        facts->options_odd = 1;
+        return;
+    }
+
+    facts->options_empty = js.empty;
+
+    switch (include.type) {
+
+    case NGX_HTTP_AI_JSON_NONE:
+        return;
+
+    case NGX_HTTP_AI_JSON_TRUE:
+        facts->include_usage = 1;
+        return;
+
+    case NGX_HTTP_AI_JSON_FALSE:
+    case NGX_HTTP_AI_JSON_NULL:
+        facts->include_start = m->start + include.start;
+        facts->include_end = m->start + include.end;
+        return;
+
+    default:
+        facts->options_odd = 1;
+    }
+}

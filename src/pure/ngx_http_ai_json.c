@@ -1,0 +1,1206 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * The scanner is a push parser.  What is open is kept in a bitmap (one bit
+ * for each level: object or array), so memory is constant and the grammar is
+ * checked whole: names, colons, commas, literals, numbers and escapes.
+ *
+ * Long strings are what large bodies are made of (images in base64), so the
+ * bytes of a string are searched 16 at a time for the three things that
+ * matter there: quote, backslash, control.  A search never looks at a byte
+ * twice, which keeps text made of escapes linear too.
+ *
+ * Strings are not checked for valid UTF-8, nor escaped surrogates for being
+ * paired: neither can change where a value begins or ends.
+ */
+
+
+#include "ngx_http_ai_json.h"
+
+#if (defined __SSE2__ && !NGX_HTTP_AI_NO_SSE2)
+#include <emmintrin.h>
+#endif
+
+
+/*
+ * What is expected next, and the moves:
+ *
+ *   START       "{" FIRST_NAME
+ *   FIRST_NAME  '"' STRING (name)      "}" close
+ *   NEXT_NAME   '"' STRING (name)
+ *   COLON       ":" VALUE
+ *   VALUE       '"' STRING, "{" FIRST_NAME, "[" FIRST_ITEM, t f n LITERAL,
+ *               "-" MINUS, "0" ZERO, 1-9 INT
+ *   FIRST_ITEM  as VALUE               "]" close
+ *   AFTER       "," NEXT_NAME in an object, VALUE in an array
+ *               "}" or "]" close, if it matches the bitmap
+ *   DONE        nothing but white space
+ *
+ *   close       AFTER, or DONE if it was the top object
+ *
+ *   STRING      '"' COLON for a name, AFTER for a value;   "\" ESCAPE
+ *   ESCAPE      one of "\/bfnrt STRING                     "u" HEX
+ *   HEX         four hexadecimal digits, then STRING
+ *   LITERAL     the rest of the word, then AFTER
+ *
+ * The states from MINUS on are those of a number: see the table of moves
+ * above ngx_http_ai_json_number().
+ */
+
+typedef enum {
+    ngx_http_ai_json_st_start = 0,
+    ngx_http_ai_json_st_first_name,
+    ngx_http_ai_json_st_next_name,
+    ngx_http_ai_json_st_colon,
+    ngx_http_ai_json_st_value,
+    ngx_http_ai_json_st_first_item,
+    ngx_http_ai_json_st_after,
+    ngx_http_ai_json_st_done,
+
+    ngx_http_ai_json_st_string,
+    ngx_http_ai_json_st_escape,
+    ngx_http_ai_json_st_hex,
+    ngx_http_ai_json_st_literal,
+
+    ngx_http_ai_json_st_minus,
+    ngx_http_ai_json_st_zero,
+    ngx_http_ai_json_st_int,
+    ngx_http_ai_json_st_dot,
+    ngx_http_ai_json_st_frac,
+    ngx_http_ai_json_st_e,
+    ngx_http_ai_json_st_e_sign,
+    ngx_http_ai_json_st_exp
+} ngx_http_ai_json_state_e;
+
+
+static const u_char *ngx_http_ai_json_struct(ngx_http_ai_json_t *js,
+    const u_char *p, const u_char *last);
+static const u_char *ngx_http_ai_json_value(ngx_http_ai_json_t *js,
+    const u_char *p);
+static const u_char *ngx_http_ai_json_open(ngx_http_ai_json_t *js,
+    const u_char *p, ngx_uint_t object);
+static const u_char *ngx_http_ai_json_close(ngx_http_ai_json_t *js,
+    const u_char *p);
+static const u_char *ngx_http_ai_json_string(ngx_http_ai_json_t *js,
+    const u_char *p, const u_char *last);
+static const u_char *ngx_http_ai_json_escaped(ngx_http_ai_json_t *js,
+    const u_char *p, const u_char *last);
+static const u_char *ngx_http_ai_json_literal(ngx_http_ai_json_t *js,
+    const u_char *p, const u_char *last);
+static const u_char *ngx_http_ai_json_number(ngx_http_ai_json_t *js,
+    const u_char *p, const u_char *last);
+static void ngx_http_ai_json_name_store(ngx_http_ai_json_t *js,
+    const u_char *p, size_t n);
+static const u_char *ngx_http_ai_json_name_end(ngx_http_ai_json_t *js,
+    const u_char *p);
+static void ngx_http_ai_json_value_begin(ngx_http_ai_json_t *js,
+    const u_char *p, ngx_http_ai_json_type_e type);
+static void ngx_http_ai_json_value_store(ngx_http_ai_json_t *js,
+    const u_char *p);
+static void ngx_http_ai_json_value_end(ngx_http_ai_json_t *js,
+    const u_char *p);
+static const u_char *ngx_http_ai_json_fail(ngx_http_ai_json_t *js,
+    const u_char *p, ngx_http_ai_json_error_e error);
+static ngx_int_t ngx_http_ai_json_decode(const u_char **pos,
+    const u_char *last, u_char *dst);
+static ngx_int_t ngx_http_ai_json_hex4(const u_char *p, const u_char *last);
+static size_t ngx_http_ai_json_utf8(const u_char *p, const u_char *last);
+
+
+/*
+ * The first byte of [p, last) that is a quote, a backslash or a control, or
+ * last.  The SWAR test may mark bytes that follow a true hit, never a word
+ * without one, so the bytes of a marked word are looked at one by one.
+ */
+
+static ngx_inline const u_char *
+ngx_http_ai_json_scan(const u_char *p, const u_char *last)
+{
+#if (defined __SSE2__ && !NGX_HTTP_AI_NO_SSE2)
+
+    int      mask;
+    __m128i  x, hit;
+
+    while (last - p >= 16) {
+        x = _mm_loadu_si128((const __m128i *) p);
+
+        hit = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')),
+                           _mm_cmpeq_epi8(x, _mm_set1_epi8('\\')));
+        hit = _mm_or_si128(hit,
+                           _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)),
+                                          x));
+        mask = _mm_movemask_epi8(hit);
+
+        if (mask) {
+            return p + __builtin_ctz(mask);
+        }
+
+        p += 16;
+    }
+
+#else
+
+    uint64_t  x, q, b, hit;
+
+    static const uint64_t  ones = 0x0101010101010101ull;
+
+    while (last - p >= 8) {
+        ngx_memcpy(&x, p, 8);
+
+        q = x ^ (ones * '"');
+        b = x ^ (ones * '\\');
+
+        hit = ((q - ones) & ~q) | ((b - ones) & ~b) | ((x - ones * 0x20) & ~x);
+
+        if (hit & (ones * 0x80)) {
+            break;
+        }
+
+        p += 8;
+    }
+
+#endif
+
+    while (p < last && *p != '"' && *p != '\\' && *p >= 0x20) {
+        p++;
+    }
+
+    return p;
+}
+
+
+void
+ngx_http_ai_json_init(ngx_http_ai_json_t *js,
+    ngx_http_ai_json_member_t *members, ngx_uint_t nmembers,
+    ngx_uint_t strict)
+{
+    ngx_uint_t  i;
+
+    ngx_memzero(js, sizeof(ngx_http_ai_json_t));
+
+    js->members = members;
+    js->nmembers = nmembers;
+    js->strict = strict ? 1 : 0;
+    js->state = ngx_http_ai_json_st_start;
+
+    for (i = 0; i < nmembers; i++) {
+        members[i].len = 0;
+        members[i].start = 0;
+        members[i].end = 0;
+        members[i].type = NGX_HTTP_AI_JSON_NONE;
+    }
+}
+
+
+ngx_int_t
+ngx_http_ai_json_feed(ngx_http_ai_json_t *js, const u_char *p, size_t n)
+{
+    const u_char  *last;
+
+    if (js->error != NGX_HTTP_AI_JSON_EOK) {
+        return NGX_ERROR;
+    }
+
+    if (n == 0) {
+        return NGX_OK;
+    }
+
+    last = p + n;
+
+    js->chunk = p;
+    js->mark = p;
+
+    while (p < last) {
+
+        switch (js->state) {
+
+        case ngx_http_ai_json_st_string:
+            p = ngx_http_ai_json_string(js, p, last);
+            break;
+
+        case ngx_http_ai_json_st_escape:
+        case ngx_http_ai_json_st_hex:
+            p = ngx_http_ai_json_escaped(js, p, last);
+            break;
+
+        case ngx_http_ai_json_st_literal:
+            p = ngx_http_ai_json_literal(js, p, last);
+            break;
+
+        default:
+            if (js->state >= ngx_http_ai_json_st_minus) {
+                p = ngx_http_ai_json_number(js, p, last);
+                break;
+            }
+
+            p = ngx_http_ai_json_struct(js, p, last);
+        }
+
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_ai_json_value_store(js, last);
+
+    js->offset += n;
+    js->chunk = NULL;
+    js->mark = NULL;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_ai_json_end(ngx_http_ai_json_t *js)
+{
+    if (js->error == NGX_HTTP_AI_JSON_EOK) {
+
+        switch (js->state) {
+
+        case ngx_http_ai_json_st_done:
+            return NGX_OK;
+
+        case ngx_http_ai_json_st_start:
+            js->error = NGX_HTTP_AI_JSON_EEMPTY;
+            break;
+
+        default:
+            js->error = NGX_HTTP_AI_JSON_ETRUNCATED;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+const char *
+ngx_http_ai_json_strerror(ngx_http_ai_json_error_e error)
+{
+    switch (error) {
+
+    case NGX_HTTP_AI_JSON_EOK:
+        return "no error";
+
+    case NGX_HTTP_AI_JSON_EEMPTY:
+        return "empty document";
+
+    case NGX_HTTP_AI_JSON_ENOTOBJECT:
+        return "top-level value is not an object";
+
+    case NGX_HTTP_AI_JSON_ESYNTAX:
+        return "syntax error";
+
+    case NGX_HTTP_AI_JSON_ETRUNCATED:
+        return "document ends too early";
+
+    case NGX_HTTP_AI_JSON_EDEPTH:
+        return "nested too deeply";
+
+    case NGX_HTTP_AI_JSON_ETRAILING:
+        return "trailing characters after the document";
+
+    case NGX_HTTP_AI_JSON_EDUPLICATE:
+        return "duplicate name";
+
+    case NGX_HTTP_AI_JSON_EESCAPED:
+        return "escaped characters in a top-level name";
+
+    case NGX_HTTP_AI_JSON_ECONTROL:
+        return "raw control character in a string";
+    }
+
+    return "unknown error";
+}
+
+
+static const u_char *
+ngx_http_ai_json_struct(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    u_char      ch;
+    ngx_uint_t  level;
+
+    for ( /* void */ ; p < last; p++) {
+
+        ch = *p;
+
+        if (ch == ' ' || ch == '\n' || ch == '\r' || ch == '\t') {
+            continue;
+        }
+
+        switch (js->state) {
+
+        case ngx_http_ai_json_st_start:
+            if (ch == '{') {
+                return ngx_http_ai_json_open(js, p, 1);
+            }
+
+            if (ch != '\0' && strchr("[\"-0123456789tfn", ch)) {
+                return ngx_http_ai_json_fail(js, p,
+                                             NGX_HTTP_AI_JSON_ENOTOBJECT);
+            }
+
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+
+        case ngx_http_ai_json_st_first_name:
+            if (ch == '}') {
+                js->empty = (js->depth == 1);
+                return ngx_http_ai_json_close(js, p);
+            }
+
+            /* fall through */
+
+        case ngx_http_ai_json_st_next_name:
+            if (ch != '"') {
+                return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+            }
+
+            js->name = 1;
+            js->key_len = 0;
+            js->state = ngx_http_ai_json_st_string;
+            return p + 1;
+
+        case ngx_http_ai_json_st_colon:
+            if (ch != ':') {
+                return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+            }
+
+            js->state = ngx_http_ai_json_st_value;
+            break;
+
+        case ngx_http_ai_json_st_first_item:
+            if (ch == ']') {
+                return ngx_http_ai_json_close(js, p);
+            }
+
+            /* fall through */
+
+        case ngx_http_ai_json_st_value:
+            return ngx_http_ai_json_value(js, p);
+
+        case ngx_http_ai_json_st_after:
+            level = js->depth - 1;
+
+            if (js->nest[level / 64] >> (level % 64) & 1) {
+                if (ch == ',') {
+                    js->state = ngx_http_ai_json_st_next_name;
+                    break;
+                }
+
+                if (ch == '}') {
+                    return ngx_http_ai_json_close(js, p);
+                }
+
+            } else {
+                if (ch == ',') {
+                    js->state = ngx_http_ai_json_st_value;
+                    break;
+                }
+
+                if (ch == ']') {
+                    return ngx_http_ai_json_close(js, p);
+                }
+            }
+
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+
+        default: /* done */
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ETRAILING);
+        }
+    }
+
+    return p;
+}
+
+
+/* the first byte of a value */
+
+static const u_char *
+ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p)
+{
+    ngx_http_ai_json_type_e   type;
+    ngx_http_ai_json_state_e  state;
+
+    switch (*p) {
+
+    case '{':
+        return ngx_http_ai_json_open(js, p, 1);
+
+    case '[':
+        return ngx_http_ai_json_open(js, p, 0);
+
+    case '"':
+        js->name = 0;
+        type = NGX_HTTP_AI_JSON_STRING;
+        state = ngx_http_ai_json_st_string;
+        break;
+
+    case 't':
+        type = NGX_HTTP_AI_JSON_TRUE;
+        state = ngx_http_ai_json_st_literal;
+        break;
+
+    case 'f':
+        type = NGX_HTTP_AI_JSON_FALSE;
+        state = ngx_http_ai_json_st_literal;
+        break;
+
+    case 'n':
+        type = NGX_HTTP_AI_JSON_NULL;
+        state = ngx_http_ai_json_st_literal;
+        break;
+
+    case '-':
+        type = NGX_HTTP_AI_JSON_NUMBER;
+        state = ngx_http_ai_json_st_minus;
+        break;
+
+    case '0':
+        type = NGX_HTTP_AI_JSON_NUMBER;
+        state = ngx_http_ai_json_st_zero;
+        break;
+
+    default:
+        if (*p < '1' || *p > '9') {
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+        }
+
+        type = NGX_HTTP_AI_JSON_NUMBER;
+        state = ngx_http_ai_json_st_int;
+    }
+
+    js->type = type;
+    js->state = state;
+    js->literal = 1;
+
+    ngx_http_ai_json_value_begin(js, p, type);
+
+    return p + 1;
+}
+
+
+static const u_char *
+ngx_http_ai_json_open(ngx_http_ai_json_t *js, const u_char *p,
+    ngx_uint_t object)
+{
+    uint64_t   bit;
+    uint64_t  *word;
+
+    if (js->depth == NGX_HTTP_AI_JSON_MAX_DEPTH) {
+        return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_EDEPTH);
+    }
+
+    if (js->depth == 0) {
+        js->object = js->offset + (p - js->chunk) + 1;
+    }
+
+    word = &js->nest[js->depth / 64];
+    bit = (uint64_t) 1 << (js->depth % 64);
+
+    if (object) {
+        ngx_http_ai_json_value_begin(js, p, NGX_HTTP_AI_JSON_OBJECT);
+        js->state = ngx_http_ai_json_st_first_name;
+        *word |= bit;
+
+    } else {
+        ngx_http_ai_json_value_begin(js, p, NGX_HTTP_AI_JSON_ARRAY);
+        js->state = ngx_http_ai_json_st_first_item;
+        *word &= ~bit;
+    }
+
+    js->depth++;
+
+    return p + 1;
+}
+
+
+static const u_char *
+ngx_http_ai_json_close(ngx_http_ai_json_t *js, const u_char *p)
+{
+    js->depth--;
+
+    if (js->depth == 0) {
+        js->state = ngx_http_ai_json_st_done;
+        return p + 1;
+    }
+
+    ngx_http_ai_json_value_end(js, p + 1);
+
+    return p + 1;
+}
+
+
+/* inside a string; escapes that lie whole in the input are passed here too */
+
+static const u_char *
+ngx_http_ai_json_string(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    ngx_uint_t     top;
+    const u_char  *run;
+
+    top = (js->name && js->depth == 1);
+
+    for ( ;; ) {
+
+        run = p;
+        p = ngx_http_ai_json_scan(p, last);
+
+        if (top) {
+            ngx_http_ai_json_name_store(js, run, p - run);
+        }
+
+        if (p == last) {
+            return p;
+        }
+
+        if (*p == '"') {
+
+            if (js->name) {
+                return ngx_http_ai_json_name_end(js, p);
+            }
+
+            ngx_http_ai_json_value_end(js, p + 1);
+            return p + 1;
+        }
+
+        if (*p != '\\') {
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ECONTROL);
+        }
+
+        if (top) {
+            if (js->strict) {
+                return ngx_http_ai_json_fail(js, p,
+                                             NGX_HTTP_AI_JSON_EESCAPED);
+            }
+
+            /* such a name matches nothing */
+            js->key_len = NGX_HTTP_AI_JSON_MAX_KEY + 1;
+        }
+
+        js->state = ngx_http_ai_json_st_escape;
+
+        p = ngx_http_ai_json_escaped(js, p + 1, last);
+
+        if (p == NULL || js->state != ngx_http_ai_json_st_string) {
+            return p;
+        }
+    }
+}
+
+
+/* after a backslash, or between the digits of \uXXXX */
+
+static const u_char *
+ngx_http_ai_json_escaped(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    u_char  ch;
+
+    for ( /* void */ ; p < last; p++) {
+
+        ch = *p;
+
+        if (js->state == ngx_http_ai_json_st_hex) {
+
+            if (!((ch >= '0' && ch <= '9')
+                  || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'f')))
+            {
+                return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+            }
+
+            if (++js->literal < 4) {
+                continue;
+            }
+
+            js->state = ngx_http_ai_json_st_string;
+            return p + 1;
+        }
+
+        switch (ch) {
+
+        case '"': case '\\': case '/': case 'b': case 'f': case 'n':
+        case 'r': case 't':
+            js->state = ngx_http_ai_json_st_string;
+            return p + 1;
+
+        case 'u':
+            js->state = ngx_http_ai_json_st_hex;
+            js->literal = 0;
+            break;
+
+        default:
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+        }
+    }
+
+    return p;
+}
+
+
+static const u_char *
+ngx_http_ai_json_literal(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    const char  *word;
+
+    switch (js->type) {
+
+    case NGX_HTTP_AI_JSON_TRUE:
+        word = "true";
+        break;
+
+    case NGX_HTTP_AI_JSON_FALSE:
+        word = "false";
+        break;
+
+    default:
+        word = "null";
+    }
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p != (u_char) word[js->literal]) {
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+        }
+
+        if (word[++js->literal] == '\0') {
+            ngx_http_ai_json_value_end(js, p + 1);
+            return p + 1;
+        }
+    }
+
+    return p;
+}
+
+
+/*
+ * A number has no end of its own: the first byte that cannot belong to it
+ * ends it and is left for the next state.  The table of moves; "end" is
+ * written 1, "error" 0:
+ *
+ *             0       1-9     .      e E    +       -       other
+ *   MINUS     ZERO    INT     0      0      0       0       0
+ *   ZERO      0       0       DOT    E      0       0       1
+ *   INT       INT     INT     DOT    E      0       0       1
+ *   DOT       FRAC    FRAC    0      0      0       0       0
+ *   FRAC      FRAC    FRAC    0      E      0       0       1
+ *   E         EXP     EXP     0      0      E_SIGN  E_SIGN  0
+ *   E_SIGN    EXP     EXP     0      0      0       0       0
+ *   EXP       EXP     EXP     0      0      0       0       1
+ */
+
+static const u_char *
+ngx_http_ai_json_number(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    ngx_uint_t  class, move;
+
+    enum {
+        error = 0,
+        end,
+        zero = ngx_http_ai_json_st_zero,
+        integer = ngx_http_ai_json_st_int,
+        dot = ngx_http_ai_json_st_dot,
+        frac = ngx_http_ai_json_st_frac,
+        e = ngx_http_ai_json_st_e,
+        e_sign = ngx_http_ai_json_st_e_sign,
+        exponent = ngx_http_ai_json_st_exp
+    };
+
+    static const u_char  moves[][7] = {
+        { zero,     integer,  error, error, error,  error,  error },
+        { error,    error,    dot,   e,     error,  error,  end   },
+        { integer,  integer,  dot,   e,     error,  error,  end   },
+        { frac,     frac,     error, error, error,  error,  error },
+        { frac,     frac,     error, e,     error,  error,  end   },
+        { exponent, exponent, error, error, e_sign, e_sign, error },
+        { exponent, exponent, error, error, error,  error,  error },
+        { exponent, exponent, error, error, error,  error,  end   }
+    };
+
+    for ( /* void */ ; p < last; p++) {
+
+        switch (*p) {
+        case '0':
+            class = 0;
+            break;
+        case '1': case '2': case '3': case '4': case '5':
+        case '6': case '7': case '8': case '9':
+            class = 1;
+            break;
+        case '.':
+            class = 2;
+            break;
+        case 'e': case 'E':
+            class = 3;
+            break;
+        case '+':
+            class = 4;
+            break;
+        case '-':
+            class = 5;
+            break;
+        default:
+            class = 6;
+        }
+
+        move = moves[js->state - ngx_http_ai_json_st_minus][class];
+
+        if (move == error) {
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+        }
+
+        if (move == end) {
+            ngx_http_ai_json_value_end(js, p);
+            return p;
+        }
+
+        js->state = move;
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_ai_json_name_store(ngx_http_ai_json_t *js, const u_char *p, size_t n)
+{
+    if (js->key_len > NGX_HTTP_AI_JSON_MAX_KEY) {
+        return;
+    }
+
+    if (n > NGX_HTTP_AI_JSON_MAX_KEY - js->key_len) {
+        js->key_len = NGX_HTTP_AI_JSON_MAX_KEY + 1;
+        return;
+    }
+
+    ngx_memcpy(js->key + js->key_len, p, n);
+    js->key_len += n;
+}
+
+
+/* p is the closing quote */
+
+static const u_char *
+ngx_http_ai_json_name_end(ngx_http_ai_json_t *js, const u_char *p)
+{
+    ngx_uint_t                  i;
+    ngx_http_ai_json_member_t  *m;
+
+    js->state = ngx_http_ai_json_st_colon;
+
+    if (js->depth != 1 || js->key_len > NGX_HTTP_AI_JSON_MAX_KEY) {
+        return p + 1;
+    }
+
+    for (i = 0; i < js->nmembers; i++) {
+        m = &js->members[i];
+
+        if (m->name.len != js->key_len
+            || ngx_memcmp(m->name.data, js->key, js->key_len) != 0)
+        {
+            continue;
+        }
+
+        /* values are complete here, so the type says "seen before" */
+
+        if (m->type != NGX_HTTP_AI_JSON_NONE && js->strict) {
+            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_EDUPLICATE);
+        }
+
+        m->type = NGX_HTTP_AI_JSON_NONE;
+        m->len = 0;
+        m->start = 0;
+        m->end = 0;
+
+        js->named = m;
+        break;
+    }
+
+    return p + 1;
+}
+
+
+/* p is the first byte of a value */
+
+static void
+ngx_http_ai_json_value_begin(ngx_http_ai_json_t *js, const u_char *p,
+    ngx_http_ai_json_type_e type)
+{
+    if (js->named == NULL) {
+        return;
+    }
+
+    js->cur = js->named;
+    js->cur_type = type;
+    js->named = NULL;
+
+    js->cur->start = js->offset + (p - js->chunk);
+    js->mark = p;
+}
+
+
+/* keeps the bytes of the open wanted value from the mark up to p */
+
+static void
+ngx_http_ai_json_value_store(ngx_http_ai_json_t *js, const u_char *p)
+{
+    size_t                      n;
+    ngx_http_ai_json_member_t  *m;
+
+    m = js->cur;
+
+    if (m == NULL) {
+        return;
+    }
+
+    n = ngx_min((size_t) (p - js->mark), m->size - m->len);
+
+    if (n) {
+        ngx_memcpy(m->buf + m->len, js->mark, n);
+        m->len += n;
+    }
+}
+
+
+/* p stands after the last byte of a value */
+
+static void
+ngx_http_ai_json_value_end(ngx_http_ai_json_t *js, const u_char *p)
+{
+    js->state = ngx_http_ai_json_st_after;
+
+    if (js->cur == NULL || js->depth != 1) {
+        return;
+    }
+
+    ngx_http_ai_json_value_store(js, p);
+
+    js->cur->end = js->offset + (p - js->chunk);
+    js->cur->type = js->cur_type;
+    js->cur = NULL;
+}
+
+
+static const u_char *
+ngx_http_ai_json_fail(ngx_http_ai_json_t *js, const u_char *p,
+    ngx_http_ai_json_error_e error)
+{
+    ngx_http_ai_json_value_store(js, p);
+
+    js->error = error;
+    js->offset += p - js->chunk;
+    js->cur = NULL;
+    js->named = NULL;
+    js->chunk = NULL;
+    js->mark = NULL;
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_http_ai_json_unquote(u_char *dst, size_t size, const u_char *p, size_t n)
+{
+    u_char         ch[4], *d, *end;
+    size_t         len;
+    ngx_int_t      rc;
+    const u_char  *last, *run;
+
+    if (n < 2 || p[0] != '"' || p[n - 1] != '"') {
+        return NGX_ERROR;
+    }
+
+    last = p + n - 1;
+    p++;
+
+    d = dst;
+    end = dst + size;
+
+    while (p < last) {
+
+        run = p;
+        p = ngx_http_ai_json_scan(p, last);
+        len = p - run;
+
+        if (len > (size_t) (end - d)) {
+            return NGX_ERROR;
+        }
+
+        if (len) {
+            ngx_memmove(d, run, len);
+            d += len;
+        }
+
+        if (p == last) {
+            break;
+        }
+
+        if (*p != '\\') {
+            return NGX_ERROR;
+        }
+
+        p++;
+
+        rc = ngx_http_ai_json_decode(&p, last, ch);
+
+        if (rc == NGX_ERROR || rc > end - d) {
+            return NGX_ERROR;
+        }
+
+        d = ngx_cpymem(d, ch, rc);
+    }
+
+    return d - dst;
+}
+
+
+/*
+ * Decodes one escape, *pos being after its backslash: the number of bytes
+ * put to dst (1 to 4), or NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_http_ai_json_decode(const u_char **pos, const u_char *last, u_char *dst)
+{
+    ngx_int_t      n, low;
+    const u_char  *p;
+
+    static const char  from[] = "\"\\/bfnrt";
+    static const char  to[] = "\"\\/\b\f\n\r\t";
+
+    p = *pos;
+
+    if (p == last) {
+        return NGX_ERROR;
+    }
+
+    if (*p != 'u') {
+        const char  *f;
+
+        f = *p ? strchr(from, *p) : NULL;
+
+        if (f == NULL) {
+            return NGX_ERROR;
+        }
+
+        dst[0] = (u_char) to[f - from];
+        *pos = p + 1;
+        return 1;
+    }
+
+    n = ngx_http_ai_json_hex4(p + 1, last);
+    p += 5;
+
+    if (n <= 0 || (n >= 0xdc00 && n <= 0xdfff)) {
+        return NGX_ERROR;
+    }
+
+    if (n >= 0xd800 && n <= 0xdbff) {
+
+        if (last - p < 6 || p[0] != '\\' || p[1] != 'u') {
+            return NGX_ERROR;
+        }
+
+        low = ngx_http_ai_json_hex4(p + 2, last);
+
+        if (low < 0xdc00 || low > 0xdfff) {
+            return NGX_ERROR;
+        }
+
+        n = 0x10000 + ((n - 0xd800) << 10) + (low - 0xdc00);
+        p += 6;
+    }
+
+    *pos = p;
+
+    if (n < 0x80) {
+        dst[0] = (u_char) n;
+        return 1;
+    }
+
+    if (n < 0x800) {
+        dst[0] = (u_char) (0xc0 | (n >> 6));
+        dst[1] = (u_char) (0x80 | (n & 0x3f));
+        return 2;
+    }
+
+    if (n < 0x10000) {
+        dst[0] = (u_char) (0xe0 | (n >> 12));
+        dst[1] = (u_char) (0x80 | ((n >> 6) & 0x3f));
+        dst[2] = (u_char) (0x80 | (n & 0x3f));
+        return 3;
+    }
+
+    dst[0] = (u_char) (0xf0 | (n >> 18));
+    dst[1] = (u_char) (0x80 | ((n >> 12) & 0x3f));
+    dst[2] = (u_char) (0x80 | ((n >> 6) & 0x3f));
+    dst[3] = (u_char) (0x80 | (n & 0x3f));
+    return 4;
+}
+
+
+static ngx_int_t
+ngx_http_ai_json_hex4(const u_char *p, const u_char *last)
+{
+    u_char      ch;
+    ngx_int_t   n;
+    ngx_uint_t  i;
+
+    if (last - p < 4) {
+        return NGX_ERROR;
+    }
+
+    n = 0;
+
+    for (i = 0; i < 4; i++) {
+        ch = p[i];
+
+        if (ch >= '0' && ch <= '9') {
+            n = n * 16 + (ch - '0');
+            continue;
+        }
+
+        ch |= 0x20;
+
+        if (ch < 'a' || ch > 'f') {
+            return NGX_ERROR;
+        }
+
+        n = n * 16 + (ch - 'a' + 10);
+    }
+
+    return n;
+}
+
+
+size_t
+ngx_http_ai_json_escape_len(const u_char *p, size_t n)
+{
+    size_t         len, seq;
+    const u_char  *last;
+
+    len = 0;
+    last = p + n;
+
+    while (p < last) {
+
+        if (*p == '"' || *p == '\\' || *p == '\b' || *p == '\f'
+            || *p == '\n' || *p == '\r' || *p == '\t')
+        {
+            len += 2;
+            p++;
+            continue;
+        }
+
+        seq = (*p < 0x20) ? 0 : ngx_http_ai_json_utf8(p, last);
+
+        len += seq ? seq : 6;
+        p += seq ? seq : 1;
+    }
+
+    return len;
+}
+
+
+u_char *
+ngx_http_ai_json_escape(u_char *dst, const u_char *p, size_t n)
+{
+    size_t         seq;
+    const char    *short_form;
+    const u_char  *last;
+
+    static const char    shorts[] = "\"\\\b\f\n\r\t";
+    static const u_char  letters[] = "\"\\bfnrt";
+    static const u_char  hex[] = "0123456789abcdef";
+
+    last = p + n;
+
+    while (p < last) {
+
+        short_form = *p ? strchr(shorts, *p) : NULL;
+
+        if (short_form) {
+            *dst++ = '\\';
+            *dst++ = letters[short_form - shorts];
+            p++;
+            continue;
+        }
+
+        if (*p < 0x20) {
+            dst = ngx_cpymem(dst, "\\u00", 4);
+            *dst++ = hex[*p >> 4];
+            *dst++ = hex[*p & 0xf];
+            p++;
+            continue;
+        }
+
+        seq = ngx_http_ai_json_utf8(p, last);
+
+        if (seq == 0) {
+            dst = ngx_cpymem(dst, "\\ufffd", 6);
+            p++;
+            continue;
+        }
+
+        dst = ngx_cpymem(dst, p, seq);
+        p += seq;
+    }
+
+    return dst;
+}
+
+
+/*
+ * The length of the well-formed UTF-8 sequence at p (Unicode, table 3-7), or
+ * zero: overlong forms, surrogates and what lies above U+10FFFF are none.
+ */
+
+static size_t
+ngx_http_ai_json_utf8(const u_char *p, const u_char *last)
+{
+    u_char  lo, hi;
+    size_t  i, n;
+
+    if (*p < 0x80) {
+        return 1;
+    }
+
+    lo = 0x80;
+    hi = 0xbf;
+
+    if (*p >= 0xc2 && *p <= 0xdf) {
+        n = 2;
+
+    } else if (*p >= 0xe0 && *p <= 0xef) {
+        n = 3;
+        lo = (*p == 0xe0) ? 0xa0 : 0x80;
+        hi = (*p == 0xed) ? 0x9f : 0xbf;
+
+    } else if (*p >= 0xf0 && *p <= 0xf4) {
+        n = 4;
+        lo = (*p == 0xf0) ? 0x90 : 0x80;
+        hi = (*p == 0xf4) ? 0x8f : 0xbf;
+
+    } else {
+        return 0;
+    }
+
+    if ((size_t) (last - p) < n || p[1] < lo || p[1] > hi) {
+        return 0;
+    }
+
+    for (i = 2; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return n;
+}

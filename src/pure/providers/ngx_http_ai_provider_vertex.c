@@ -1,0 +1,17 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+#include "ngx_http_ai_providers.h"
+
+
+const ngx_http_ai_provider_t  ngx_http_ai_provider_vertex = {
+    .name = ngx_string("vertex"),
+    .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
+    .endpoints = NGX_HTTP_AI_EP_CHAT
+                 | NGX_HTTP_AI_EP_EMBEDDINGS,
+    .stream_usage = 1,
+    .rules = ngx_http_ai_rules_google
+};
