@@ -89,6 +89,11 @@ ngx_http_ai_account_key_env(ngx_conf_t *cf, ngx_http_ai_account_t *account,
 
     p = (u_char *) getenv((char *) name->data);
 
+    if (p == NULL && ngx_process == NGX_PROCESS_SIGNALLER) {
+        /* "nginx -s stop" from a shell needs no credentials */
+        return NGX_OK;
+    }
+
     if (p == NULL || *p == '\0') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "environment variable \"%V\" of \"key=\" is %s "

@@ -16,8 +16,8 @@ static const ngx_uint_t  ngx_http_ai_classify_tls[] = {
 
 /*
  * Whether a 2xx may hold an error: there is a member or value "error" that is
- * not null or false, or a blocked prompt.  Cheap, because every answer that
- * is not a stream is asked, and Responses always has "error":null.
+ * not null or false.  Cheap, because every answer that is not a stream is
+ * asked, and Responses always has "error":null.
  */
 
 static ngx_uint_t
@@ -28,10 +28,6 @@ ngx_http_ai_classify_suspect(const u_char *p, const u_char *last)
 
         if (p == NULL || last - p < 8) {
             return 0;
-        }
-
-        if (ngx_memcmp(p, "\"blockReason\"", ngx_min(last - p, 13)) == 0) {
-            return 1;
         }
 
         if (ngx_memcmp(p, "\"error\"", 7) != 0) {

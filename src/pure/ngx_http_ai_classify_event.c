@@ -242,11 +242,7 @@ ngx_http_ai_event_failed(const ngx_http_ai_pluck_t *items)
     }
 
     return ngx_http_ai_event_is(&items[NGX_HTTP_AI_E_FINISH], "error")
-        || ngx_http_ai_event_is(&items[NGX_HTTP_AI_E_DELTA_FINISH], "error")
-        || (items[NGX_HTTP_AI_E_BLOCK_REASON].type
-                                                == NGX_HTTP_AI_PLUCK_STRING
-            && items[NGX_HTTP_AI_E_CANDIDATES].type
-                                                == NGX_HTTP_AI_PLUCK_NONE);
+        || ngx_http_ai_event_is(&items[NGX_HTTP_AI_E_DELTA_FINISH], "error");
 }
 
 
@@ -263,7 +259,8 @@ ngx_http_ai_event_ends(const ngx_http_ai_pluck_t *items)
     if (ngx_http_ai_event_full(&items[NGX_HTTP_AI_E_FINISH])
         || ngx_http_ai_event_full(&items[NGX_HTTP_AI_E_STOP_REASON])
         || ngx_http_ai_event_full(&items[NGX_HTTP_AI_E_DELTA_FINISH])
-        || ngx_http_ai_event_full(&items[NGX_HTTP_AI_E_GEMINI_FINISH]))
+        || ngx_http_ai_event_full(&items[NGX_HTTP_AI_E_GEMINI_FINISH])
+        || ngx_http_ai_event_full(&items[NGX_HTTP_AI_E_BLOCK_REASON]))
     {
         kind |= FINISH;
     }

@@ -50,7 +50,6 @@ enum {
     NGX_HTTP_AI_F_ERROR_TYPE_TOP,
     NGX_HTTP_AI_F_AMAZON_TYPE,
     NGX_HTTP_AI_F_RESPONSE_CODE,
-    NGX_HTTP_AI_F_BLOCK_REASON,
 
     NGX_HTTP_AI_F_ERROR_MESSAGE,
     NGX_HTTP_AI_F_RESPONSE_MESSAGE,
@@ -67,7 +66,6 @@ enum {
     NGX_HTTP_AI_F_DETAILS,
     NGX_HTTP_AI_F_RESPONSE_ERROR,
     NGX_HTTP_AI_F_USER_ID,
-    NGX_HTTP_AI_F_CANDIDATES,
     NGX_HTTP_AI_FACTS
 };
 
@@ -93,7 +91,6 @@ static const ngx_http_ai_fact_t  ngx_http_ai_fact_table[] = {
     { "error_type", NGX_HTTP_AI_FACT_TYPE },
     { "__type", NGX_HTTP_AI_FACT_OTHER },
     { "response.error.code", NGX_HTTP_AI_FACT_CODE },
-    { "promptFeedback.blockReason", NGX_HTTP_AI_FACT_OTHER },
 
     { "error.message", NGX_HTTP_AI_FACT_MESSAGE },
     { "response.error.message", NGX_HTTP_AI_FACT_MESSAGE },
@@ -109,8 +106,7 @@ static const ngx_http_ai_fact_t  ngx_http_ai_fact_table[] = {
     { "error.availability", NGX_HTTP_AI_FACT_PRESENT },
     { "error.details", NGX_HTTP_AI_FACT_PRESENT },
     { "response.error", NGX_HTTP_AI_FACT_PRESENT },
-    { "user_id", NGX_HTTP_AI_FACT_PRESENT },
-    { "candidates", NGX_HTTP_AI_FACT_PRESENT }
+    { "user_id", NGX_HTTP_AI_FACT_PRESENT }
 };
 
 
@@ -446,26 +442,12 @@ static void
 ngx_http_ai_facts_google(ngx_http_ai_facts_t *facts,
     const ngx_http_ai_pluck_t *items, const u_char *p, const u_char *last)
 {
-    const ngx_http_ai_pluck_t  *block;
-
     if (items[NGX_HTTP_AI_F_DETAILS].type == NGX_HTTP_AI_PLUCK_ARRAY) {
         ngx_http_ai_facts_quota(facts, p, last);
     }
 
     if (ngx_http_ai_facts_string(&items[NGX_HTTP_AI_F_RETRY_DELAY])) {
         ngx_http_ai_facts_code(facts, (u_char *) "@retry_info", 11);
-    }
-
-    /* a blocked prompt is a 200 without an error object */
-
-    block = &items[NGX_HTTP_AI_F_BLOCK_REASON];
-
-    if (ngx_http_ai_facts_string(block)
-        && items[NGX_HTTP_AI_F_CANDIDATES].type == NGX_HTTP_AI_PLUCK_NONE)
-    {
-        ngx_http_ai_facts_type(facts, block->buf, block->len);
-        ngx_http_ai_facts_code(facts, (u_char *) "content_filter", 14);
-        facts->error = 1;
     }
 }
 

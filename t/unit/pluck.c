@@ -152,7 +152,8 @@ ngx_http_ai_test_last_wins(void)
     }
 
     item = ngx_http_ai_test_one(
-        "{\"choices\":[{\"finish_reason\":\"stop\"},{\"finish_reason\":null}]}",
+        "{\"choices\":[{\"finish_reason\":\"stop\"},"
+        "{\"finish_reason\":null}]}",
         "choices.[].finish_reason", buf, sizeof(buf), NGX_OK);
     t_mem(buf, item.len, "stop", 4);
 }
@@ -291,7 +292,8 @@ ngx_http_ai_test_errors(void)
 
     /* what stood before the error stays */
 
-    item = ngx_http_ai_test_one("{\"a\":5,\"b\":[1,2", "a", NULL, 0, NGX_ERROR);
+    item = ngx_http_ai_test_one("{\"a\":5,\"b\":[1,2", "a", NULL, 0,
+                                NGX_ERROR);
     t_eq(item.type, T(INT));
     t_eq(item.integer, 5);
 

@@ -503,7 +503,7 @@ ngx_http_ai_test_open(void)
 }
 
 
-/* the hot path copies nothing: with no carry at all, pointers are the input's */
+/* the hot path copies nothing: without a carry, pointers into the input */
 
 static void
 ngx_http_ai_test_zero_copy(void)
