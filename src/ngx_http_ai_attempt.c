@@ -495,6 +495,12 @@ ngx_http_ai_attempt_blame(ngx_peer_connection_t *pc, ngx_http_request_t *r,
     u = r->upstream;
     c = pc->connection;
 
+    if (u->buffer.start && u->buffer.last == u->buffer.end) {
+        /* the core gave up on an endless header */
+        ngx_http_ai_attempt_verdict(at, NGX_HTTP_AI_SERVER_ERROR);
+        return;
+    }
+
     if (at->reply.status) {
         ngx_http_ai_attempt_judge_held(r, at);
         return;
@@ -638,7 +644,7 @@ ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
  * How the request ended, by what the core says:
  *
  *   rc             before the head was sent     after
- *   0              -                            complete, or cut by a close
+ *   0              -                            complete, or cut
  *   502            all tries failed             cut
  *   504            all tries failed             stalled
  *   499, -1, -4    the client left              the client left
@@ -672,14 +678,19 @@ ngx_http_ai_attempt_end(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
         return;
     }
 
-    ngx_http_ai_stream_end(&ctx->stream);
+    if (ngx_http_ai_stream_end(&ctx->stream) == NGX_OK && rc == 0) {
 
-    if (rc == 0
-        && (ctx->stream.mode != NGX_HTTP_AI_STREAM_SSE
-            || ctx->stream.finish || ctx->stream.done || ctx->stream.error))
-    {
-        ctx->outcome = (at->reply.status < 300 && !ctx->stream.error)
-                       ? NGX_HTTP_AI_OUTCOME_OK : NGX_HTTP_AI_OUTCOME_ERROR;
+        ctx->outcome = NGX_HTTP_AI_OUTCOME_OK;
+
+        if (ctx->stream.error) {
+            /* the provider itself ended the stream with an error event */
+            at->tries[at->ntries - 1].verdict = ctx->stream.verdict;
+        }
+
+        if (ctx->stream.error || at->reply.status >= 300) {
+            ctx->outcome = NGX_HTTP_AI_OUTCOME_ERROR;
+        }
+
         return;
     }
 
@@ -770,7 +781,16 @@ ngx_http_ai_attempt_break(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
     ctx->error.verdict = try->verdict;
 
-    if (ctx->stream.mode != NGX_HTTP_AI_STREAM_SSE) {
+    if (!at->reply.sse) {
+
+        if (rc == 0) {
+            /*
+             * The body ended with the connection and is broken: the core
+             * would end it well, a client error breaks it instead.
+             */
+            r->connection->error = 1;
+        }
+
         return;
     }
 

@@ -317,7 +317,9 @@ static ngx_int_t
 ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
+    ngx_int_t   rc;
     ngx_buf_t  *b;
+    ngx_str_t   body;
 
     if (!at->hold.complete) {
 
@@ -334,11 +336,28 @@ ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
         return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
     }
 
-    if (ngx_http_ai_attempt_classify(r, at) == NGX_OK) {
-        return ngx_http_ai_attempt_pass(r, at);
+    if (ngx_http_ai_attempt_classify(r, at) != NGX_OK) {
+        return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
     }
 
-    return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
+    body = ngx_http_ai_attempt_held(r, at);
+
+    rc = ngx_http_ai_stream_whole(r, &at->ctx->stream, &body);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "ai account \"%V\" sent broken JSON",
+                      &at->target->name);
+
+        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_SERVER_ERROR);
+    }
+
+    return ngx_http_ai_attempt_pass(r, at);
 }
 
 
@@ -495,7 +514,9 @@ ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->committed = 1;
     at->first = ngx_current_msec - ctx->start;
 
-    if (at->reply.status >= 300 || at->reply.encoded) {
+    if (at->reply.status >= 300 || at->reply.encoded
+        || (at->reply.json && at->hold.complete))
+    {
         return NGX_OK;
     }
 

@@ -334,6 +334,13 @@ ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
                                         (u_char *) "application/json", 16)
                         == 0;
 
+    if (at->ctx->facts.stream && at->ctx->facts.endpoint->stream_options
+        && !at->reply.json)
+    {
+        /* a stream was asked for; the type is not reliable (wire.md A2) */
+        at->reply.sse = 1;
+    }
+
     at->hold.peek = u->buffer.pos - u->buffer.start;
     ngx_memzero(&at->hold.chunked, sizeof(ngx_http_chunked_t));
 

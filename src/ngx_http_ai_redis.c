@@ -83,13 +83,15 @@ struct ngx_http_ai_redis_s {
     ngx_msec_t                    backoff;
     ngx_msec_t                    up_since;
     ngx_msec_t                    last_reply;
-    ngx_msec_t                    logged;
+    ngx_msec_t                    logged;     /* the last loss */
     ngx_uint_t                    ticks;    /* of hold, while exiting */
     ngx_uint_t                    idle_ticks;
     ngx_uint_t                    held;     /* commands at the last tick */
 
     unsigned                      up:1;       /* a command was confirmed */
-    unsigned                      failing:1;  /* and the log says so */
+    unsigned                      failing:1;
+    unsigned                      flapping:1; /* failed soon after success */
+    unsigned                      told:1;     /* the log says that it fails */
     unsigned                      corked:1;   /* we write at the end */
     unsigned                      lied:1;     /* a reply to nothing came */
     unsigned                      closing:1;  /* the worker goes */
@@ -114,6 +116,7 @@ static void ngx_http_ai_redis_lost(ngx_http_ai_redis_t *redis,
 static void ngx_http_ai_redis_failed(ngx_http_ai_redis_t *redis,
     const char *why);
 static void ngx_http_ai_redis_worked(ngx_http_ai_redis_t *redis);
+static ngx_uint_t ngx_http_ai_redis_stable(ngx_http_ai_redis_t *redis);
 static void ngx_http_ai_redis_step(ngx_http_ai_redis_t *redis,
     ngx_msec_t limit);
 
@@ -143,6 +146,7 @@ static void *ngx_http_ai_redis_parse_string(const redisReadTask *task,
     char *str, size_t len);
 static void *ngx_http_ai_redis_parse_integer(const redisReadTask *task,
     long long value);
+static void *ngx_http_ai_redis_parse_nil(const redisReadTask *task);
 static void ngx_http_ai_redis_parse_free(void *reply);
 
 #if (HIREDIS_MAJOR >= 1)
@@ -164,7 +168,7 @@ static redisReplyObjectFunctions  ngx_http_ai_redis_parser = {
 #if (HIREDIS_MAJOR >= 1)
     ngx_http_ai_redis_parse_double,
 #endif
-    ngx_http_ai_redis_parse,
+    ngx_http_ai_redis_parse_nil,
 #if (HIREDIS_MAJOR >= 1)
     ngx_http_ai_redis_parse_bool,
 #endif
@@ -627,9 +631,7 @@ ngx_http_ai_redis_lost(ngx_http_ai_redis_t *redis, const char *why)
         ngx_http_ai_redis_failed(redis, why);
     }
 
-    if (redis->up
-        && ngx_current_msec - redis->up_since > NGX_HTTP_AI_REDIS_STABLE_MS)
-    {
+    if (ngx_http_ai_redis_stable(redis)) {
         redis->backoff = 0;
     }
 
@@ -656,30 +658,44 @@ ngx_http_ai_redis_lost(ngx_http_ai_redis_t *redis, const char *why)
 }
 
 
-/* a loss is logged once, and again in a minute if the reason is another */
+/*
+ * A loss is logged once.  There is another line a minute later at the soonest,
+ * if the reason is another one by then, or if the connection comes and goes:
+ * recoveries in between are not worth a line either.
+ */
 
 static void
 ngx_http_ai_redis_failed(ngx_http_ai_redis_t *redis, const char *why)
 {
-    u_char  *p;
+    ngx_uint_t  recent;
 
-    p = redis->reason;
+    recent = (redis->logged
+              && ngx_current_msec - redis->logged < NGX_HTTP_AI_REDIS_RELOG_MS);
 
-    if (redis->failing
-        && (ngx_current_msec - redis->logged < NGX_HTTP_AI_REDIS_RELOG_MS
-            || ngx_strncmp(p, why, NGX_HTTP_AI_REDIS_TEXT - 1) == 0))
+    if (!redis->failing) {
+        redis->failing = 1;
+        redis->told = 0;
+        redis->flapping = (redis->up && !ngx_http_ai_redis_stable(redis));
+    }
+
+    if (recent && (redis->told || redis->flapping)) {
+        return;
+    }
+
+    if (redis->told
+        && ngx_strncmp(redis->reason, why, NGX_HTTP_AI_REDIS_TEXT - 1) == 0)
     {
         return;
     }
 
-    redis->failing = 1;
+    redis->told = 1;
     redis->logged = ngx_current_msec;
 
-    (void) ngx_cpystrn(p, (u_char *) why, NGX_HTTP_AI_REDIS_TEXT);
+    (void) ngx_cpystrn(redis->reason, (u_char *) why, NGX_HTTP_AI_REDIS_TEXT);
 
     ngx_log_error(NGX_LOG_WARN, redis->log, 0,
                   "ai usage: redis %V does not take records: %s, "
-                  "%ui waiting", &redis->name, p, redis->queue.n);
+                  "%ui waiting", &redis->name, redis->reason, redis->queue.n);
 }
 
 
@@ -693,13 +709,22 @@ ngx_http_ai_redis_worked(ngx_http_ai_redis_t *redis)
     redis->up = 1;
     redis->up_since = ngx_current_msec;
 
-    if (redis->failing) {
-        redis->failing = 0;
-
+    if (redis->failing && redis->told) {
         ngx_log_error(NGX_LOG_NOTICE, redis->log, 0,
                       "ai usage: redis %V takes records again, %ui waiting",
                       &redis->name, redis->queue.n);
     }
+
+    redis->failing = 0;
+    redis->told = 0;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_redis_stable(ngx_http_ai_redis_t *redis)
+{
+    return redis->up
+           && ngx_current_msec - redis->up_since > NGX_HTTP_AI_REDIS_STABLE_MS;
 }
 
 
@@ -1075,6 +1100,23 @@ static void *
 ngx_http_ai_redis_parse_integer(const redisReadTask *task, long long value)
 {
     return ngx_http_ai_redis_parse(task);
+}
+
+
+/* the task is of type string if "$-1" came */
+
+static void *
+ngx_http_ai_redis_parse_nil(const redisReadTask *task)
+{
+    redisReply  *reply;
+
+    reply = ngx_http_ai_redis_parse(task);
+
+    if (reply && task->parent == NULL) {
+        reply->type = REDIS_REPLY_NIL;
+    }
+
+    return reply;
 }
 
 

@@ -165,7 +165,8 @@ static ngx_int_t
 ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
     ngx_http_ai_sse_event_t *ev)
 {
-    ngx_uint_t  kind;
+    ngx_uint_t               kind;
+    ngx_http_ai_judgement_t  judgement;
 
     if (st->content && ngx_http_ai_classify_plain(ev)) {
         return NGX_OK;
@@ -176,7 +177,12 @@ ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
     st->content |= (kind & NGX_HTTP_AI_EVENT_CONTENT) != 0;
     st->finish |= (kind & NGX_HTTP_AI_EVENT_FINISH) != 0;
     st->done |= (kind & NGX_HTTP_AI_EVENT_DONE) != 0;
-    st->error |= (kind & NGX_HTTP_AI_EVENT_ERROR) != 0;
+
+    if (kind & NGX_HTTP_AI_EVENT_ERROR) {
+        (void) ngx_http_ai_classify_event(st->provider, ev, &judgement);
+        st->error = 1;
+        st->verdict = judgement.verdict;
+    }
 
     if (!(kind & NGX_HTTP_AI_EVENT_USAGE) || ev->truncated) {
         return NGX_OK;
@@ -495,14 +501,37 @@ ngx_http_ai_stream_sent(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
 }
 
 
-void
+ngx_int_t
+ngx_http_ai_stream_whole(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
+    ngx_str_t *body)
+{
+    if (ngx_http_ai_stream_start_json(r, st) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_http_ai_json_feed(st->json, body->data, body->len);
+
+    return ngx_http_ai_stream_end(st);
+}
+
+
+ngx_int_t
 ngx_http_ai_stream_end(ngx_http_ai_stream_t *st)
 {
+    ngx_int_t                   rc;
     ngx_http_ai_json_member_t  *m;
 
-    if (st->mode != NGX_HTTP_AI_STREAM_JSON) {
-        return;
+    if (st->mode == NGX_HTTP_AI_STREAM_OFF) {
+        return NGX_OK;
     }
+
+    if (st->mode == NGX_HTTP_AI_STREAM_SSE) {
+        return st->finish || st->done || st->error ? NGX_OK : NGX_DECLINED;
+    }
+
+    st->mode = NGX_HTTP_AI_STREAM_OFF;
+
+    rc = ngx_http_ai_json_end(st->json) == NGX_OK ? NGX_OK : NGX_DECLINED;
 
     m = &st->members[NGX_HTTP_AI_STREAM_M_USAGE];
 
@@ -512,5 +541,5 @@ ngx_http_ai_stream_end(ngx_http_ai_stream_t *st)
         (void) ngx_http_ai_tokens_usage(&st->tokens, m->buf, m->len);
     }
 
-    st->mode = NGX_HTTP_AI_STREAM_OFF;
+    return rc;
 }

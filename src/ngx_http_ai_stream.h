@@ -23,6 +23,7 @@
 #include "pure/ngx_http_ai_provider.h"
 #include "pure/ngx_http_ai_sse.h"
 #include "pure/ngx_http_ai_tokens.h"
+#include "pure/ngx_http_ai_verdict.h"
 
 
 #define NGX_HTTP_AI_STREAM_CARRY  4096     /* longest event split between
@@ -49,6 +50,7 @@ typedef struct {
     ngx_http_ai_json_member_t     *members;
 
     ngx_http_ai_tokens_t           tokens;
+    ngx_http_ai_verdict_e          verdict;    /* of an error event */
 
     ngx_chain_t                   *free;       /* bufs with the bytes of a */
     ngx_chain_t                   *busy;       /* held event, reused */
@@ -82,6 +84,14 @@ ngx_int_t ngx_http_ai_stream_start(ngx_http_request_t *r,
     ngx_uint_t sse, ngx_uint_t drop_usage);
 
 /*
+ * For a JSON answer that is at hand as a whole, before it passes: reads its
+ * usage, so that the filter has nothing left to do.  NGX_OK; NGX_DECLINED if
+ * it is no JSON object; NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_ai_stream_whole(ngx_http_request_t *r,
+    ngx_http_ai_stream_t *st, ngx_str_t *body);
+
+/*
  * Takes the chain as nginx's body filters do and rewrites it in place into
  * what the client gets; *out may be NULL for "nothing this time".
  */
@@ -92,8 +102,11 @@ ngx_int_t ngx_http_ai_stream_filter(ngx_http_request_t *r,
 void ngx_http_ai_stream_sent(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
     ngx_chain_t **out);
 
-/* the answer ended: reads what only its end tells (JSON usage) */
-void ngx_http_ai_stream_end(ngx_http_ai_stream_t *st);
+/*
+ * The answer ended: reads what only its end tells.  NGX_OK: it was complete;
+ * NGX_DECLINED: it broke off.
+ */
+ngx_int_t ngx_http_ai_stream_end(ngx_http_ai_stream_t *st);
 
 
 #endif /* _NGX_HTTP_AI_STREAM_H_INCLUDED_ */

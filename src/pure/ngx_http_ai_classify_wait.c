@@ -131,24 +131,26 @@ ngx_http_ai_wait_unit(const ngx_http_ai_wait_unit_t *units, const u_char *p,
 
 
 /*
- * nano (of units of ns nanoseconds) in milliseconds, rounded up: a wait that
- * ends too early costs one more refusal.
+ * nano billionths of a unit of ns nanoseconds, in milliseconds, rounded up: a
+ * wait that ends too early costs one more refusal.
  */
 
 static int64_t
 ngx_http_ai_wait_ms(uint64_t nano, uint64_t ns)
 {
-    double  ms;
+    uint64_t  ms, k;
 
-    ms = (double) nano / 1e9 * (double) ns / 1e6;
+    if (ns < 1000000) {
+        k = 1000000 / ns * 1000000000;
+        ms = nano / k + (nano % k != 0);
 
-    if (ms > (double) NGX_HTTP_AI_WAIT_MAX) {
-        return -1;
+    } else {
+        k = ns / 1000000;
+        ms = nano / 1000000000 * k
+             + (nano % 1000000000 * k + 999999999) / 1000000000;
     }
 
-    /* what binary fractions leave behind 17.4 s is no millisecond */
-
-    return (int64_t) (ms + 0.999999);
+    return (ms > (uint64_t) NGX_HTTP_AI_WAIT_MAX) ? -1 : (int64_t) ms;
 }
 
 
