@@ -38,7 +38,7 @@ fuzz_bin  := $(fuzz_main:t/fuzz/%.c=$(BUILD)/fuzz/%)
 .DEFAULT_GOAL := module
 .DELETE_ON_ERROR:
 .PHONY: module provider unit pure test demo bench asan fuzz clean help \
-        deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz
+        sdk-test deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz
 
 
 ## make                the module: build/ngx_http_ai_route_module.so
@@ -69,6 +69,10 @@ unit: $(unit_bin)
 bench: deps-bench module $(PROVIDER)
 	@QUICK="$(QUICK)" t/tools/bench
 
+## make sdk-test       OpenAI's own client from npm; needs node and npm
+sdk-test: deps-demo module $(PROVIDER)
+	@t/tools/sdk-test
+
 ## make asan           the tests in t/*.t under ASan and UBSan, nginx included
 asan: deps-asan $(PROVIDER)
 	@TESTS="$(TESTS)" t/tools/asan
@@ -93,30 +97,35 @@ $(PROVIDER): $(prov_src) $(prov_hdr) | deps-build
 	@mkdir -p $(@D)
 	@test -n "$(prov_src)" || \
 	    { echo "t/provider has no sources: nothing to build" >&2; exit 1; }
-	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -It/provider \
+	@echo "provider $@"
+	@$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -It/provider \
 	    -o $@.$$$$ $(prov_src) -lssl -lcrypto && mv $@.$$$$ $@
 
 $(BUILD)/pure/%.o: %.c $(pure_hdr) | deps-build
 	@mkdir -p $(@D)
-	gcc $(PURE_FLAGS) -O2 -c -o $@ $<
+	@echo "pure $<"
+	@gcc $(PURE_FLAGS) -O2 -c -o $@ $<
 
 $(BUILD)/pure-clang/%.o: %.c $(pure_hdr) | deps-build
 	@mkdir -p $(@D)
-	$(CLANG) $(PURE_FLAGS) -O2 -c -o $@ $<
+	@echo "pure $< (clang)"
+	@$(CLANG) $(PURE_FLAGS) -O2 -c -o $@ $<
 
 $(BUILD)/unit/obj/%.o: %.c $(pure_hdr) $(wildcard t/unit/*.h) | deps-build
 	@mkdir -p $(@D)
-	gcc $(UNIT_FLAGS) -It/unit -c -o $@ $<
+	@echo "unit $<"
+	@gcc $(UNIT_FLAGS) -It/unit -c -o $@ $<
 
 $(BUILD)/unit/%: $(BUILD)/unit/obj/t/unit/%.o \
                  $(unit_util:%.c=$(BUILD)/unit/obj/%.o) \
                  $(pure_src:%.c=$(BUILD)/unit/obj/%.o)
-	gcc $(UNIT_SAN) -o $@ $^ -lyajl
+	@gcc $(UNIT_SAN) -o $@ $^ -lyajl
 
 $(BUILD)/fuzz/%: t/fuzz/%.c $(pure_src) $(pure_hdr) \
                  $(filter-out $(fuzz_main),$(fuzz_all)) | deps-fuzz
 	@mkdir -p $(@D)
-	$(CLANG) $(PURE_FLAGS) -g -O1 -fno-omit-frame-pointer \
+	@echo "fuzz $@"
+	@$(CLANG) $(PURE_FLAGS) -g -O1 -fno-omit-frame-pointer \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -It/fuzz -o $@ $(filter %.c,$^) -lyajl
 

@@ -12,6 +12,8 @@
 
 #include "ngx_http_ai_account.h"
 
+#include <openssl/evp.h>
+
 
 #define NGX_HTTP_AI_KEY_FILE_MAX  16384
 
@@ -22,6 +24,7 @@ static ngx_int_t ngx_http_ai_account_key_file(ngx_conf_t *cf,
     ngx_http_ai_account_t *account, ngx_str_t *path);
 static ngx_int_t ngx_http_ai_account_key_accept(ngx_conf_t *cf,
     ngx_http_ai_account_t *account, ngx_str_t *source, u_char *p, size_t n);
+static uint32_t ngx_http_ai_account_key_hash(ngx_str_t *credential);
 
 
 /* the lines' beginnings, in the order of ngx_http_ai_credential_e */
@@ -236,6 +239,43 @@ ngx_http_ai_account_key_accept(ngx_conf_t *cf, ngx_http_ai_account_t *account,
 }
 
 
+/*
+ * Tells a changed credential from the one before, in the zone and across
+ * reloads: hence no random salt, and no more bits than that takes.
+ */
+
+static uint32_t
+ngx_http_ai_account_key_hash(ngx_str_t *credential)
+{
+    u_char        hash[EVP_MAX_MD_SIZE];
+    uint32_t      value;
+    EVP_MD_CTX   *ctx;
+    unsigned int  len;
+
+    static const char  salt[] = "nginx-ai-route: credential";
+
+    value = 0;
+
+    ctx = EVP_MD_CTX_new();
+    if (ctx == NULL) {
+        return value;
+    }
+
+    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1
+        && EVP_DigestUpdate(ctx, salt, sizeof(salt)) == 1
+        && EVP_DigestUpdate(ctx, credential->data, credential->len) == 1
+        && EVP_DigestFinal_ex(ctx, hash, &len) == 1)
+    {
+        value = (uint32_t) hash[0] << 24 | hash[1] << 16 | hash[2] << 8
+                | hash[3];
+    }
+
+    EVP_MD_CTX_free(ctx);
+
+    return value;
+}
+
+
 /* the bare credential becomes the provider's header line */
 
 ngx_int_t
@@ -243,6 +283,9 @@ ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
 {
     u_char     *p;
     ngx_str_t  *name, line;
+
+    account->credential_hash =
+                          ngx_http_ai_account_key_hash(&account->credential);
 
     name = &ngx_http_ai_account_headers[account->provider->credential];
 

@@ -84,9 +84,9 @@ ngx_http_ai_account_upstream(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
     u->upstream = amcf->upstream;
 
-    u->connect_timeout = amcf->default_class.connect;
-    u->send_timeout = amcf->default_class.send;
-    u->read_timeout = amcf->default_class.deadline;
+    u->connect_timeout = amcf->default_class->connect;
+    u->send_timeout = amcf->default_class->send;
+    u->read_timeout = amcf->default_class->deadline;
     u->buffer_size = 16384;
 
     /* an answer is passed on as it comes, a request only when complete */

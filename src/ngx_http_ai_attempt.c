@@ -6,7 +6,6 @@
 
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
-#include "ngx_http_ai_ladder.h"
 
 
 /* kept connections found dead before the target itself is blamed */
@@ -23,6 +22,7 @@ static ngx_int_t ngx_http_ai_attempt_set_session(ngx_peer_connection_t *pc,
 static void ngx_http_ai_attempt_save_session(ngx_peer_connection_t *pc,
     void *data);
 #endif
+static ngx_int_t ngx_http_ai_attempt_pause(ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_enter(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_delegate(ngx_http_request_t *r,
@@ -39,36 +39,40 @@ static void ngx_http_ai_attempt_correct_states(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_attempt_create_request(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_attempt_reinit_request(ngx_http_request_t *r);
 static void ngx_http_ai_attempt_abort_request(ngx_http_request_t *r);
-static void ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r,
-    ngx_int_t rc);
-static void ngx_http_ai_attempt_end(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at, ngx_int_t rc);
-static void ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at);
-static void ngx_http_ai_attempt_break(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at, ngx_int_t rc);
 
 
-void
+ngx_int_t
 ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     ngx_http_upstream_t    *u;
+    ngx_http_ai_target_t   *t;
     ngx_http_ai_attempt_t  *at;
 
     at = ngx_pcalloc(r->pool, sizeof(ngx_http_ai_attempt_t));
-    if (at == NULL || ngx_http_upstream_create(r) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
-        return;
+    if (at == NULL) {
+        return NGX_ERROR;
     }
 
     at->ctx = ctx;
     at->deadline = ctx->start + ctx->policy->deadline;
-    at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone, NULL, 0);
 
     ctx->attempt = at;
-    ctx->started = 1;
 
-    at->conf = at->next->account->upstream;
+    ngx_http_ai_attempt_first(at);
+
+    if (at->step == NGX_HTTP_AI_STEP_FAIL) {
+        ngx_http_ai_attempt_refuse(r, at);
+        return ctx->error.status;
+    }
+
+    if (ngx_http_upstream_create(r) != NGX_OK) {
+        ngx_http_ai_attempt_unpark(at);
+        return NGX_ERROR;
+    }
+
+    /* until peer.get knows the account, any one's will do */
+    t = ctx->plan.route->targets.elts;
+    at->conf = t[0].account->upstream;
 
     u = r->upstream;
 
@@ -88,6 +92,8 @@ ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     u->input_filter_ctx = r;
 
     ngx_http_upstream_init(r);
+
+    return NGX_OK;
 }
 
 
@@ -126,11 +132,27 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
     r = at->ctx->request;
     u = r->upstream;
 
-    ngx_http_ai_attempt_correct_states(r, at);
-
     r->connection->log->action = "choosing ai account";
 
+    if (at->unparked) {
+        ngx_http_ai_attempt_forget_pause(r);
+
+    } else {
+        ngx_http_ai_attempt_correct_states(r, at);
+    }
+
     for ( ;; ) {
+
+        rc = ngx_http_ai_attempt_pause(at);
+
+        if (rc == NGX_AGAIN) {
+            return ngx_http_ai_attempt_park(pc, at, at->delay);
+        }
+
+        if (rc == NGX_DECLINED) {
+            pc->tries = 0;
+            return NGX_BUSY;
+        }
 
         rc = ngx_http_ai_attempt_enter(r, at);
         if (rc != NGX_OK) {
@@ -163,11 +185,6 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
 
         ngx_http_ai_attempt_verdict(at, NGX_HTTP_AI_CONNECT);
         ngx_http_ai_attempt_decide(at);
-
-        if (at->next == NULL) {
-            pc->tries = 0;
-            return NGX_BUSY;
-        }
     }
 
     pc->tries = 1;
@@ -184,6 +201,40 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
 }
 
 
+/*
+ * NGX_OK: at->next, or the current target, is to be tried now; NGX_AGAIN: a
+ * pause of at->delay comes first; NGX_DECLINED: nothing is left.
+ */
+
+static ngx_int_t
+ngx_http_ai_attempt_pause(ngx_http_ai_attempt_t *at)
+{
+    if (at->again || at->renew) {
+        return NGX_OK;
+    }
+
+    if (at->unparked) {
+        at->unparked = 0;
+        return ngx_http_ai_attempt_resume(at);
+    }
+
+    switch (at->step) {
+
+    case NGX_HTTP_AI_STEP_FAIL:
+        return NGX_DECLINED;
+
+    case NGX_HTTP_AI_STEP_WAIT:
+        return NGX_AGAIN;
+
+    case NGX_HTTP_AI_STEP_QUEUE:
+        return ngx_http_ai_attempt_resume(at);
+
+    default: /* there is a target */
+        return at->delay ? NGX_AGAIN : NGX_OK;
+    }
+}
+
+
 /* makes at->target and its balancer what the next connection goes to */
 
 static ngx_int_t
@@ -192,6 +243,7 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     ngx_http_ai_try_t  *try;
 
     at->judged = 0;
+    at->decided = 0;
     at->answered = 0;
 
     if (at->again) {
@@ -210,6 +262,8 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     try = &at->tries[at->ntries++];
     try->target = at->target;
+    try->model = at->target->model.len ? &at->target->model
+                                       : at->ctx->plan.model;
     try->start = ngx_current_msec;
 
     return ngx_http_ai_attempt_delegate(r, at);
@@ -429,6 +483,10 @@ ngx_http_ai_attempt_free(ngx_peer_connection_t *pc, void *data,
     r = at->ctx->request;
     u = r->upstream;
 
+    if (at->hold.window.timer_set) {
+        ngx_del_timer(&at->hold.window);
+    }
+
     if (state & NGX_PEER_FAILED) {
         ngx_http_ai_attempt_blame(pc, r, at);
 
@@ -471,11 +529,9 @@ ngx_http_ai_attempt_free(ngx_peer_connection_t *pc, void *data,
         return;
     }
 
-    if (at->next == NULL) {
-        ngx_http_ai_attempt_decide(at);
-    }
+    ngx_http_ai_attempt_decide(at);
 
-    pc->tries = at->next ? 1 : 0;
+    pc->tries = (at->step != NGX_HTTP_AI_STEP_FAIL);
 }
 
 
@@ -532,46 +588,76 @@ void
 ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     ngx_http_ai_verdict_e verdict)
 {
-    ngx_http_ai_try_t  *try;
+    ngx_uint_t                    level;
+    ngx_http_ai_try_t            *try;
+    const ngx_http_ai_verdict_t  *row;
 
     if (at->judged) {
         return;
     }
 
     at->judged = 1;
+    row = ngx_http_ai_verdict(verdict);
 
     try = &at->tries[at->ntries - 1];
     try->verdict = verdict;
     try->status = at->reply.status;
     try->elapsed = ngx_current_msec - try->start;
 
+    ngx_http_ai_health_apply(at->ctx->conf->zone, try->target->account,
+                             try->model, verdict,
+                             at->answered && at->judgement
+                             ? at->judgement->wait_ms : -1);
+
     if (verdict != NGX_HTTP_AI_OK) {
-        ngx_log_error(NGX_LOG_INFO, at->ctx->request->connection->log, 0,
+        /* a closed account waits for somebody to mend it */
+        level = row->close ? NGX_LOG_ERR : NGX_LOG_INFO;
+
+        ngx_log_error(level, at->ctx->request->connection->log, 0,
                       "ai account \"%V\" failed: %V, status %ui, "
                       "attempt %ui after %M ms",
-                      &try->target->name, &ngx_http_ai_verdict(verdict)->name,
+                      &try->target->account->name, &row->name,
                       try->status, at->ntries, try->elapsed);
     }
 }
 
 
 void
-ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at)
+ngx_http_ai_attempt_progress(ngx_http_ai_attempt_t *at, ngx_uint_t progress)
 {
-    ngx_http_ai_step_t  step;
+    ngx_msec_t                  now, limit, end;
+    const ngx_http_ai_class_t  *policy;
 
-    if ((ngx_msec_int_t) (at->deadline - ngx_current_msec) <= 0) {
-        at->expired = 1;
-        at->next = NULL;
-        return;
+    now = ngx_current_msec;
+    policy = at->ctx->policy;
+
+    if (progress) {
+        at->progress = now;
     }
 
-    step.verdict = at->tries[at->ntries - 1].verdict;
-    step.last = at->target;
-    step.attempts_left = at->ctx->policy->attempts - at->ntries;
+    /* the core arms its read timer with this after every read */
 
-    at->next = ngx_http_ai_ladder_next(&at->ctx->plan, at->ctx->conf->zone,
-                                       &step);
+    limit = policy->stall;
+
+    if (at->reply.sse) {
+        limit -= ngx_min(limit, now - at->progress);
+    }
+
+    end = at->reply.sse ? at->passed + policy->max_duration : at->deadline;
+
+    if (!at->reply.sse || policy->max_duration) {
+
+        if ((ngx_msec_int_t) (end - now) <= 0) {
+            at->too_long = 1;
+            at->ctx->request->upstream->error = 1;
+            limit = 0;
+
+        } else {
+            limit = ngx_min(limit, end - now);
+        }
+    }
+
+    at->conf.read_timeout = ngx_max(limit, 1);
 }
 
 
@@ -620,201 +706,4 @@ ngx_http_ai_attempt_abort_request(ngx_http_request_t *r)
 {
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "abort ai request");
-}
-
-
-static void
-ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
-{
-    ngx_http_ai_ctx_t      *ctx;
-    ngx_http_ai_attempt_t  *at;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
-    at = ctx->attempt;
-
-    if (at->reply.status && !at->committed && r->upstream->state) {
-        r->upstream->state->status = at->reply.status;
-    }
-
-    ngx_http_ai_attempt_end(r, at, rc);
-}
-
-
-/*
- * How the request ended, by what the core says:
- *
- *   rc             before the head was sent     after
- *   0              -                            complete, or cut
- *   502            all tries failed             cut
- *   504            all tries failed             stalled
- *   499, -1, -4    the client left              the client left
- *   others 5xx     our own trouble              cut
- */
-
-static void
-ngx_http_ai_attempt_end(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
-    ngx_int_t rc)
-{
-    ngx_http_ai_ctx_t  *ctx;
-
-    ctx = at->ctx;
-
-    if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST
-        || rc == NGX_HTTP_REQUEST_TIME_OUT
-        || rc == NGX_ERROR
-        || rc == NGX_DONE)
-    {
-        ctx->outcome = NGX_HTTP_AI_OUTCOME_CLIENT_GONE;
-
-        if (at->ntries) {
-            ngx_http_ai_attempt_verdict(at, NGX_HTTP_AI_CLIENT_CLOSED);
-        }
-
-        return;
-    }
-
-    if (!r->upstream->header_sent) {
-        ngx_http_ai_attempt_last_word(r, at);
-        return;
-    }
-
-    if (ngx_http_ai_stream_end(&ctx->stream) == NGX_OK && rc == 0) {
-
-        ctx->outcome = NGX_HTTP_AI_OUTCOME_OK;
-
-        if (ctx->stream.error) {
-            /* the provider itself ended the stream with an error event */
-            at->tries[at->ntries - 1].verdict = ctx->stream.verdict;
-        }
-
-        if (ctx->stream.error || at->reply.status >= 300) {
-            ctx->outcome = NGX_HTTP_AI_OUTCOME_ERROR;
-        }
-
-        return;
-    }
-
-    ngx_http_ai_attempt_break(r, at, rc);
-}
-
-
-/* nothing reached the client and nothing more will be tried */
-
-static void
-ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at)
-{
-    ngx_http_ai_try_t            *try;
-    ngx_http_ai_ctx_t            *ctx;
-    const ngx_http_ai_verdict_t  *row;
-
-    ctx = at->ctx;
-    ctx->outcome = NGX_HTTP_AI_OUTCOME_ERROR;
-    ctx->replaced = 1;
-
-    if (at->ntries == 0) {
-        (void) ngx_http_ai_error_core(r, &ctx->error,
-                                      NGX_HTTP_INTERNAL_SERVER_ERROR);
-        return;
-    }
-
-    try = &at->tries[at->ntries - 1];
-    row = ngx_http_ai_verdict(try->verdict);
-
-    ctx->error.verdict = try->verdict;
-
-    if (at->reply.status >= 300 && row->pass) {
-
-        /* an error whose body ended with the connection */
-
-        ctx->error.status = at->reply.status;
-        ctx->error.body = ngx_http_ai_attempt_held(r, at);
-        return;
-    }
-
-    if (at->expired) {
-        (void) ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_GATEWAY_TIME_OUT,
-                      "deadline_exceeded",
-                      "no answer within %M ms, after %ui attempts",
-                      ctx->policy->deadline, at->ntries);
-
-    } else {
-        (void) ngx_http_ai_error_set(r, &ctx->error, row->status,
-                      row->status == NGX_HTTP_GATEWAY_TIME_OUT
-                      ? "deadline_exceeded"
-                      : (try->verdict == NGX_HTTP_AI_AUTH
-                         || try->verdict == NGX_HTTP_AI_ACCOUNT_DISABLED)
-                        ? "upstream_auth" : "upstream_error",
-                      "all %ui attempts failed, the last one with \"%V\"",
-                      at->ntries, &row->name);
-    }
-}
-
-
-/* the answer broke after its head was sent: never a fake success */
-
-static void
-ngx_http_ai_attempt_break(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
-    ngx_int_t rc)
-{
-    ngx_buf_t          *b;
-    ngx_str_t           event;
-    ngx_chain_t         out;
-    ngx_uint_t          stalled;
-    ngx_http_ai_try_t  *try;
-    ngx_http_ai_ctx_t  *ctx;
-
-    ctx = at->ctx;
-    stalled = (rc == NGX_HTTP_GATEWAY_TIME_OUT);
-
-    try = &at->tries[at->ntries - 1];
-    try->verdict = stalled ? NGX_HTTP_AI_TIMEOUT : NGX_HTTP_AI_SERVER_ERROR;
-
-    ctx->outcome = stalled ? NGX_HTTP_AI_OUTCOME_STALLED
-                           : NGX_HTTP_AI_OUTCOME_CUT;
-
-    (void) ngx_http_ai_error_set(r, &ctx->error,
-                  stalled ? NGX_HTTP_GATEWAY_TIME_OUT : NGX_HTTP_BAD_GATEWAY,
-                  stalled ? "deadline_exceeded" : "upstream_error",
-                  stalled ? "the upstream stream stalled and was ended"
-                          : "the upstream stream was cut before its end");
-
-    ctx->error.verdict = try->verdict;
-
-    if (!at->reply.sse) {
-
-        if (rc == 0) {
-            /*
-             * The body ended with the connection and is broken: the core
-             * would end it well, a client error breaks it instead.
-             */
-            r->connection->error = 1;
-        }
-
-        return;
-    }
-
-    event = ngx_http_ai_error_event(r, &ctx->error);
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL || event.len == 0) {
-        return;
-    }
-
-    b->pos = event.data;
-    b->last = event.data + event.len;
-    b->start = b->pos;
-    b->end = b->last;
-    b->memory = 1;
-    b->flush = 1;
-
-    /* for rc == 0 the core itself sends the last buf */
-    b->last_buf = (rc != 0);
-
-    out.buf = b;
-    out.next = NULL;
-
-    ctx->stream.mode = NGX_HTTP_AI_STREAM_OFF;
-
-    (void) ngx_http_output_filter(r, &out);
 }

@@ -20,18 +20,23 @@
 
 
 #include "ngx_http_ai_request.h"
+#include "ngx_http_ai_queue.h"
 #include "pure/ngx_http_ai_classify.h"
+#include "pure/ngx_http_ai_ladder.h"
 
 
 #define NGX_HTTP_AI_MAX_ATTEMPTS   16      /* most a class may allow */
 #define NGX_HTTP_AI_ATTEMPT_HELD   NGX_HTTP_AI_CLASSIFY_BODY
 #define NGX_HTTP_AI_ERROR_TIMEOUT  5000    /* ms for the body of an error */
+#define NGX_HTTP_AI_QUEUE_POLL     100     /* ms between looks at the queue */
+#define NGX_HTTP_AI_QUEUE_STEP     5       /* ms from one to the next in it */
 
 
 /* one try at one target, for the trail and the record */
 
 typedef struct {
     ngx_http_ai_target_t          *target;
+    const ngx_str_t               *model;      /* sent upstream */
     ngx_http_ai_verdict_e          verdict;
     ngx_uint_t                     status;     /* upstream's; 0: none */
     ngx_msec_t                     start;      /* ngx_current_msec */
@@ -82,6 +87,13 @@ typedef struct {
     size_t                         body_len;
     size_t                         body_size;
     size_t                         seen;       /* decoded bytes so far */
+
+    ngx_uint_t                     content;    /* content events so far */
+    ngx_event_t                    window;     /* class's "hold" time */
+    unsigned                       over:1;     /* ... is over */
+    unsigned                       finish:1;   /* what the events said */
+    unsigned                       done:1;
+    unsigned                       error:1;
     unsigned                       complete:1;
     unsigned                       waiting:1;  /* for the rest of an error */
 } ngx_http_ai_hold_t;
@@ -92,7 +104,10 @@ struct ngx_http_ai_attempt_s {
     ngx_http_upstream_conf_t       conf;       /* this request's copy: its
                                                   timers change */
     ngx_http_ai_target_t          *target;     /* being tried */
-    ngx_http_ai_target_t          *next;       /* to be tried; NULL: none */
+    ngx_http_ai_target_t          *next;       /* to be tried; NULL: none, or
+                                                  not known yet */
+    ngx_http_ai_step_e             step;       /* the ladder's last word */
+    int64_t                        delay;      /* ms before it */
     ngx_http_ai_peer_t             peer;
 
     ngx_str_t                      head;       /* forwarded headers, the same
@@ -109,6 +124,24 @@ struct ngx_http_ai_attempt_s {
     ngx_msec_t                     deadline;   /* ngx_current_msec */
     ngx_msec_t                     first;      /* ms to the first content */
     ngx_uint_t                     stale;      /* dead kept connections met */
+    ngx_uint_t                     backup;     /* index of the next backup */
+    ngx_recv_pt                    recv;       /* the connection's, while
+                                                  ours is in its place */
+    ngx_msec_t                     progress;   /* when the last event that is
+                                                  no comment came */
+    ngx_msec_t                     passed;     /* when the answer began to
+                                                  pass */
+
+    ngx_event_t                    park;       /* ends a pause */
+    ngx_msec_t                     park_start;
+    ngx_msec_t                     paused;     /* ms in all pauses */
+    ngx_queue_t                    line;       /* this worker's queued ones */
+    ngx_http_ai_ticket_t           ticket;
+    ngx_msec_t                     queue_end;
+
+    ngx_str_t                      saved;      /* a client error's body, in
+                                                  case the backup fails too */
+    ngx_uint_t                     saved_status;
 
     unsigned                       again:1;    /* next: the same target, the
                                                   block's next server */
@@ -116,18 +149,38 @@ struct ngx_http_ai_attempt_s {
                                                   kept connection was dead */
     unsigned                       judged:1;   /* the current try has its
                                                   verdict */
+    unsigned                       decided:1;  /* ... and the ladder's step */
     unsigned                       answered:1; /* ... from an HTTP answer */
     unsigned                       committed:1;    /* the answer passes */
     unsigned                       expired:1;  /* the deadline ended it */
+    unsigned                       same_tried:1;
+    unsigned                       on_backup:1;
+    unsigned                       queued:1;   /* it was, once */
+    unsigned                       queue_full:1;
+    unsigned                       parked:1;
+    unsigned                       unparked:1; /* the placeholder's state is
+                                                  still in r->upstream_states
+                                                */
+    unsigned                       in_line:1;
+    unsigned                       too_long:1; /* max_duration ended it */
     unsigned                       injected:1; /* include_usage was ours */
 };
 
 
 /*
- * Starts with the first target of the plan; returns at once.  From here on
- * the request belongs to nginx's upstream, which finalizes it.
+ * Starts with the first target of the plan, or with a pause; returns at once.
+ * NGX_OK: from here on the request belongs to nginx's upstream, which
+ * finalizes it.  Else an HTTP status with ctx->error set, or NGX_ERROR.
  */
-void ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
+ngx_int_t ngx_http_ai_attempt_start(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
+
+/*
+ * Tells the timers of a passing answer what came: progress is 0 for comments
+ * and keep-alives only.
+ */
+void ngx_http_ai_attempt_progress(ngx_http_ai_attempt_t *at,
+    ngx_uint_t progress);
 
 /* peer.init of the gateway's own upstream */
 ngx_int_t ngx_http_ai_attempt_init_peer(ngx_http_request_t *r,
@@ -160,12 +213,27 @@ ngx_str_t ngx_http_ai_attempt_held(ngx_http_request_t *r,
 void ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 
-/* sets the current try's verdict, once */
+/* sets the current try's verdict, once, and lets the health room know */
 void ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     ngx_http_ai_verdict_e verdict);
 
-/* the ladder's next step; sets at->next, NULL: the end */
+/* ngx_http_ai_attempt_next.c: the ladder's step, in at->step and at->next */
+void ngx_http_ai_attempt_first(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at);
+ngx_int_t ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at);
+
+/* ngx_http_ai_attempt_park.c: a pause of ms, as peer.get's answer */
+ngx_int_t ngx_http_ai_attempt_park(ngx_peer_connection_t *pc,
+    ngx_http_ai_attempt_t *at, ngx_msec_t ms);
+void ngx_http_ai_attempt_forget_pause(ngx_http_request_t *r);
+void ngx_http_ai_attempt_unpark(ngx_http_ai_attempt_t *at);
+void ngx_http_ai_attempt_leave_queue(ngx_http_ai_attempt_t *at);
+
+/* ngx_http_ai_attempt_end.c: u->finalize_request, and the last word */
+void ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r,
+    ngx_int_t rc);
+void ngx_http_ai_attempt_refuse(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
 
 
 #endif /* _NGX_HTTP_AI_ATTEMPT_H_INCLUDED_ */

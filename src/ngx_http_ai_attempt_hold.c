@@ -13,8 +13,10 @@
  *   answer                 passes at             fails at
  *   error status           never, or when it is  its end, or 64 KB of it
  *                          the last word
- *   2xx event stream       first content or      error event, end without
- *                          finish event; 64 KB   content
+ *   2xx event stream       first content, and    error event, end without
+ *                          the class's "hold"    content or finish
+ *                          after it; finish
+ *                          event; 64 KB
  *   2xx JSON               its end, or a full    error object, empty body
  *                          buffer
  *   2xx other              its head              -
@@ -34,10 +36,15 @@ static ngx_int_t ngx_http_ai_attempt_keep(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at,
     u_char *p, size_t n);
 static ngx_int_t ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at, ngx_int_t rc);
+    ngx_http_ai_attempt_t *at);
+static void ngx_http_ai_attempt_window(ngx_event_t *ev);
+static ssize_t ngx_http_ai_attempt_reread(ngx_connection_t *c, u_char *buf,
+    size_t size);
 static ngx_int_t ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_save(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_classify(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
@@ -96,7 +103,7 @@ ngx_http_ai_attempt_hold(ngx_http_request_t *r)
     }
 
     if (reply->sse) {
-        return ngx_http_ai_attempt_hold_stream(r, at, rc);
+        return ngx_http_ai_attempt_hold_stream(r, at);
     }
 
     return ngx_http_ai_attempt_hold_json(r, at);
@@ -104,9 +111,8 @@ ngx_http_ai_attempt_hold(ngx_http_request_t *r)
 
 
 /*
- * Looks at the bytes that came since the last time without consuming them.
- * NGX_OK or NGX_AGAIN tell what the events were: see
- * ngx_http_ai_attempt_events().
+ * Looks at the bytes that came since the last time without consuming them:
+ * NGX_AGAIN, or NGX_DECLINED where an event is an error.
  */
 
 static ngx_int_t
@@ -247,41 +253,45 @@ ngx_http_ai_attempt_keep(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 }
 
 
-/*
- * NGX_OK: a content or finish event, the answer may pass; NGX_DECLINED: an
- * error event, at->judgement says which; NGX_DONE: the terminator without
- * content; NGX_AGAIN: nothing of these yet.
- */
+/* notes what the events say; NGX_DECLINED: an error, no need to look on */
 
 static ngx_int_t
 ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at, u_char *p, size_t n)
 {
     u_char                        *last;
     ngx_uint_t                     kind;
+    ngx_http_ai_hold_t            *hold;
     ngx_http_ai_sse_event_t        ev;
     const ngx_http_ai_provider_t  *provider;
 
     last = p + n;
+    hold = &at->hold;
     provider = at->target->account->provider;
 
     while (ngx_http_ai_sse_next(&at->ctx->stream.sse, &p, last, &ev)
            == NGX_OK)
     {
+        if (hold->content && ngx_http_ai_classify_plain(&ev)) {
+            hold->content++;
+            continue;
+        }
+
         kind = ngx_http_ai_classify_event(provider, &ev, at->judgement);
 
         if (kind & NGX_HTTP_AI_EVENT_ERROR) {
+            hold->error = 1;
             return NGX_DECLINED;
         }
 
-        if (kind & (NGX_HTTP_AI_EVENT_CONTENT|NGX_HTTP_AI_EVENT_FINISH)) {
-            return NGX_OK;
-        }
+        hold->content += (kind & NGX_HTTP_AI_EVENT_CONTENT) != 0;
+        hold->finish |= (kind & NGX_HTTP_AI_EVENT_FINISH) != 0;
 
         if (kind & NGX_HTTP_AI_EVENT_DONE) {
+            hold->done = 1;
 
-            /* response.completed is an answer of its own, [DONE] is not */
+            /* response.completed carries an answer, [DONE] does not */
 
-            return ev.data.len && ev.data.data[0] == '{' ? NGX_OK : NGX_DONE;
+            hold->finish |= (ev.data.len && ev.data.data[0] == '{');
         }
     }
 
@@ -291,25 +301,104 @@ ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at, u_char *p, size_t n)
 
 static ngx_int_t
 ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at, ngx_int_t rc)
+    ngx_http_ai_attempt_t *at)
 {
-    if (rc == NGX_OK) {
-        return ngx_http_ai_attempt_pass(r, at);
-    }
+    ngx_http_ai_hold_t         *hold;
+    const ngx_http_ai_class_t  *policy;
 
-    if (rc == NGX_DECLINED) {
+    hold = &at->hold;
+    policy = at->ctx->policy;
+
+    if (hold->error) {
         return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
     }
 
-    if (rc == NGX_DONE || at->hold.complete) {
-        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
-    }
-
-    if (at->hold.seen >= NGX_HTTP_AI_ATTEMPT_HELD) {
+    if (hold->finish) {
         return ngx_http_ai_attempt_pass(r, at);
     }
 
+    if (hold->done || (hold->complete && hold->content == 0)) {
+        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
+    }
+
+    if (hold->complete) {
+        /* it ended well as HTTP, but not as an answer */
+        return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_RESET);
+    }
+
+    if (hold->seen >= NGX_HTTP_AI_ATTEMPT_HELD || hold->over) {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
+    if (hold->content == 0) {
+        return ngx_http_ai_attempt_more(r, at);
+    }
+
+    if ((policy->hold == 0 && policy->hold_tokens == 0)
+        || (policy->hold_tokens && hold->content >= policy->hold_tokens))
+    {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
+    if (policy->hold && !hold->window.timer_set) {
+        hold->window.handler = ngx_http_ai_attempt_window;
+        hold->window.data = at;
+        hold->window.log = r->connection->log;
+        ngx_add_timer(&hold->window, policy->hold);
+    }
+
     return ngx_http_ai_attempt_more(r, at);
+}
+
+
+/*
+ * The class's "hold" time is over while no byte comes.  Only process_header
+ * may let the answer pass, and it is called for new bytes only: so the last
+ * byte is taken back and read once more.
+ */
+
+static void
+ngx_http_ai_attempt_window(ngx_event_t *ev)
+{
+    ngx_http_ai_attempt_t  *at = ev->data;
+
+    ngx_connection_t     *c, *pc;
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
+
+    r = at->ctx->request;
+    c = r->connection;
+    u = r->upstream;
+    pc = u->peer.connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    at->hold.over = 1;
+    at->recv = pc->recv;
+
+    u->buffer.last--;
+    u->state->bytes_received--;
+    pc->recv = ngx_http_ai_attempt_reread;
+
+    u->read_event_handler(r, u);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ssize_t
+ngx_http_ai_attempt_reread(ngx_connection_t *c, u_char *buf, size_t size)
+{
+    ngx_http_request_t     *r;
+    ngx_http_ai_ctx_t      *ctx;
+
+    r = c->data;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+
+    /* the byte is still where it was */
+    c->recv = ctx->attempt->recv;
+
+    return 1;
 }
 
 
@@ -385,16 +474,48 @@ ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
 
     (void) ngx_http_ai_attempt_classify(r, at);
 
+    at->answered = 1;
+
     ngx_http_ai_attempt_verdict(at, at->judgement->verdict);
     ngx_http_ai_attempt_decide(at);
 
-    if (at->next == NULL
-        && ngx_http_ai_verdict(at->judgement->verdict)->pass)
-    {
-        return ngx_http_ai_attempt_pass(r, at);
+    if (ngx_http_ai_verdict(at->judgement->verdict)->pass) {
+
+        if (at->step == NGX_HTTP_AI_STEP_FAIL) {
+            return ngx_http_ai_attempt_pass(r, at);
+        }
+
+        if (ngx_http_ai_attempt_save(r, at) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
+}
+
+
+/* what the provider said about the request, if nobody else can do better */
+
+static ngx_int_t
+ngx_http_ai_attempt_save(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
+{
+    ngx_str_t  body;
+
+    body = ngx_http_ai_attempt_held(r, at);
+
+    if (body.len == 0) {
+        return NGX_OK;
+    }
+
+    at->saved.data = ngx_pstrdup(r->pool, &body);
+    if (at->saved.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    at->saved.len = body.len;
+    at->saved_status = at->reply.status;
+
+    return NGX_OK;
 }
 
 
@@ -513,6 +634,12 @@ ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     at->committed = 1;
     at->first = ngx_current_msec - ctx->start;
+    at->passed = ngx_current_msec;
+    at->progress = at->passed;
+
+    if (at->hold.window.timer_set) {
+        ngx_del_timer(&at->hold.window);
+    }
 
     if (at->reply.status >= 300 || at->reply.encoded
         || (at->reply.json && at->hold.complete))
@@ -520,9 +647,7 @@ ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         return NGX_OK;
     }
 
-    if (at->reply.sse) {
-        at->conf.read_timeout = ctx->policy->stall;
-    }
+    ngx_http_ai_attempt_progress(at, 1);
 
     return ngx_http_ai_stream_start(r, &ctx->stream,
                                     at->target->account->provider,

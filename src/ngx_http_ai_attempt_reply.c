@@ -414,6 +414,8 @@ ngx_http_ai_attempt_filter(void *data, ssize_t bytes)
     buf->pos = buf->last;
     buf->last += bytes;
 
+    ngx_http_ai_attempt_progress(ctx->attempt, 0);
+
     if (u->headers_in.chunked) {
         ngx_http_ai_attempt_chunks(r, ctx->attempt, ll);
         return NGX_OK;

@@ -40,6 +40,7 @@ static ngx_uint_t ngx_http_ai_attempt_edit_options(ngx_http_ai_facts_t *facts,
     ngx_http_ai_edit_t *edit);
 static ngx_chain_t *ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, off_t length);
+static size_t ngx_http_ai_attempt_args(ngx_str_t *args, u_char *dst);
 static ngx_chain_t **ngx_http_ai_attempt_slice(ngx_http_request_t *r,
     ngx_chain_t **ll, off_t start, off_t end);
 static ngx_chain_t **ngx_http_ai_attempt_text(ngx_http_request_t *r,
@@ -267,6 +268,11 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     facts = &at->ctx->facts;
     model = at->target->model_json;
 
+    if (model.len == 0 && at->ctx->plan.model_json) {
+        /* a backup's own name */
+        model = *at->ctx->plan.model_json;
+    }
+
     at->injected = facts->stream && !facts->include_usage
                    && !facts->options_odd
                    && facts->endpoint->stream_options
@@ -277,10 +283,6 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
     if (insert_model || insert_options) {
 
-        if (!insert_model) {
-            ngx_str_null(&model);
-        }
-
         if (ngx_http_ai_attempt_insert(r, at, &model, insert_options,
                                        &edits[n++])
             != NGX_OK)
@@ -289,10 +291,10 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
         }
     }
 
-    if (!insert_model && at->target->model.len) {
+    if (!insert_model && model.len) {
         edits[n].start = facts->model_start;
         edits[n].end = facts->model_end;
-        edits[n].text = at->target->model_json;
+        edits[n].text = model;
         n++;
     }
 
@@ -419,12 +421,24 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     u_char                 *p;
     size_t                  len;
     ngx_buf_t              *b;
-    ngx_str_t              *tail;
+    ngx_str_t              *tail, args;
     ngx_chain_t            *cl;
     ngx_http_ai_account_t  *account;
 
     account = at->target->account;
     tail = &at->ctx->facts.tail;
+
+    args.data = NULL;
+    args.len = 0;
+
+    if (r->args.len) {
+        args.data = ngx_pnalloc(r->pool, r->args.len);
+        if (args.data == NULL) {
+            return NULL;
+        }
+
+        args.len = ngx_http_ai_attempt_args(&r->args, args.data);
+    }
 
     len = r->method_name.len + sizeof(" / HTTP/1.1" CRLF) - 1
           + account->prefix.len + tail->len + 1 + r->args.len
@@ -453,9 +467,9 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     *p++ = '/';
     p = ngx_cpymem(p, tail->data, tail->len);
 
-    if (r->args.len) {
+    if (args.len) {
         *p++ = '?';
-        p = ngx_cpymem(p, r->args.data, r->args.len);
+        p = ngx_cpymem(p, args.data, args.len);
     }
 
     p = ngx_cpymem(p, " HTTP/1.1" CRLF "Host: ",
@@ -471,6 +485,44 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     b->last = ngx_cpymem(p, at->head.data, at->head.len);
 
     return cl;
+}
+
+
+/*
+ * The query string without "key", where Gemini's clients put their
+ * credential; its length.
+ */
+
+static size_t
+ngx_http_ai_attempt_args(ngx_str_t *args, u_char *dst)
+{
+    u_char  *p, *last, *arg, *d;
+
+    d = dst;
+    p = args->data;
+    last = p + args->len;
+
+    while (p < last) {
+
+        arg = p;
+
+        while (p < last && *p != '&') {
+            p++;
+        }
+
+        if (p - arg < 4 || ngx_strncasecmp(arg, (u_char *) "key=", 4) != 0) {
+
+            if (d != dst) {
+                *d++ = '&';
+            }
+
+            d = ngx_cpymem(d, arg, p - arg);
+        }
+
+        p++;
+    }
+
+    return d - dst;
 }
 
 

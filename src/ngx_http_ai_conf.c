@@ -4,10 +4,9 @@
  */
 
 
-#include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_conf_block.h"
 #include "ngx_http_ai_account.h"
 #include "ngx_http_ai_attempt.h"
-#include "ngx_http_ai_handler.h"
 #include "ngx_http_ai_zone.h"
 
 
@@ -16,13 +15,16 @@
 
 static ngx_int_t ngx_http_ai_conf_collect(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);
+static void ngx_http_ai_conf_account_hash(
+    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_account_t *account);
 static ngx_int_t ngx_http_ai_conf_link(ngx_conf_t *cf,
-    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route, u_char *used);
-static ngx_int_t ngx_http_ai_conf_link_target(ngx_conf_t *cf,
-    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route,
-    ngx_http_ai_target_t *t, u_char *used);
+    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route);
+static ngx_int_t ngx_http_ai_conf_accounts(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+static ngx_uint_t ngx_http_ai_conf_account_used(
+    ngx_http_ai_main_conf_t *amcf, ngx_http_ai_account_t *account);
 static ngx_uint_t ngx_http_ai_conf_plain_upstream(ngx_conf_t *cf,
-    ngx_str_t *name);
+    const ngx_str_t *name);
 static ngx_int_t ngx_http_ai_conf_index(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);
 static int ngx_libc_cdecl ngx_http_ai_conf_cmp_exact(const void *one,
@@ -107,7 +109,6 @@ ngx_str_t  ngx_http_ai_not_returned[] = {
 void *
 ngx_http_ai_conf_create_main(ngx_conf_t *cf)
 {
-    ngx_http_ai_class_t           *class;
     ngx_http_ai_main_conf_t       *amcf;
     ngx_http_upstream_srv_conf_t  *uscf;
 
@@ -140,21 +141,17 @@ ngx_http_ai_conf_create_main(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&amcf->patterns, cf->pool, 8,
                           sizeof(ngx_http_ai_pattern_t))
+           != NGX_OK
+        || ngx_array_init(&amcf->classes, cf->pool, 8,
+                          sizeof(ngx_http_ai_class_t *))
            != NGX_OK)
     {
         return NULL;
     }
 
-    class = &amcf->default_class;
-
-    ngx_str_set(&class->name, "default");
-    class->connect = 5000;
-    class->send = 30000;
-    class->first_byte = 0;              /* the deadline */
-    class->first_token = 30000;
-    class->stall = 60000;
-    class->deadline = 120000;
-    class->attempts = 4;
+    if (ngx_http_ai_conf_class_init(cf, amcf) != NGX_OK) {
+        return NULL;
+    }
 
     return amcf;
 }
@@ -175,62 +172,6 @@ ngx_http_ai_conf_create_account(ngx_conf_t *cf)
     account->verify = NGX_CONF_UNSET;
 
     return account;
-}
-
-
-void *
-ngx_http_ai_conf_create_loc(ngx_conf_t *cf)
-{
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_loc_conf_t));
-}
-
-
-char *
-ngx_http_ai_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
-{
-    ngx_http_ai_loc_conf_t  *prev = parent;
-    ngx_http_ai_loc_conf_t  *conf = child;
-
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    /*
-     * "if" and "limit_except" inside an ai_pass location: the request keeps
-     * its handler in the first and needs it given in the second.
-     */
-
-    if (clcf->noname && prev->pass
-        && (clcf->handler == NULL || clcf->handler == ngx_http_ai_handler))
-    {
-        *conf = *prev;
-
-        if (clcf->lmt_excpt) {
-            clcf->handler = ngx_http_ai_handler;
-        }
-    }
-
-    if (!conf->pass) {
-        return NGX_CONF_OK;
-    }
-
-    if (!clcf->noname && clcf->handler != ngx_http_ai_handler) {
-        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &conf->place,
-                             "\"ai_pass\" in location \"%V\" stands beside "
-                             "another content handler, write only one of "
-                             "them", &conf->prefix);
-        return NGX_CONF_ERROR;
-    }
-
-    /*
-     * Clients of this location parse errors as JSON; an error_page meant for
-     * browsers, inherited from the server, would replace them by a redirect.
-     * The core has merged already, being the first HTTP module.
-     */
-
-    clcf->error_pages = NULL;
-
-    return NGX_CONF_OK;
 }
 
 
@@ -329,83 +270,11 @@ ngx_http_ai_conf_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-char *
-ngx_http_ai_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_ai_loc_conf_t  *alcf = conf;
-
-    const char                *what;
-    ngx_http_ai_main_conf_t   *amcf;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    if (alcf->pass) {
-        return "is duplicate";
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    what = NULL;
-
-#if (NGX_PCRE)
-    if (clcf->regex) {
-        what = "a regular expression location";
-    }
-#endif
-
-    if (clcf->named) {
-        what = "a named location";
-
-    } else if (clcf->exact_match) {
-        what = "an exact location";
-    }
-
-    /* a block without a name has the flags of none of these */
-
-    if (clcf->noname) {
-        what = clcf->lmt_excpt ? "\"limit_except\"" : "\"if\"";
-    }
-
-    if (what) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"ai_pass\" cannot be in %s, use a prefix "
-                           "location such as location /v1/ { ai_pass; }",
-                           what);
-        return NGX_CONF_ERROR;
-    }
-
-    if (clcf->handler) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"ai_pass\" in location \"%V\" stands beside "
-                           "another content handler, write only one of them",
-                           &clcf->name);
-        return NGX_CONF_ERROR;
-    }
-
-    clcf->handler = ngx_http_ai_handler;
-
-    alcf->pass = 1;
-    alcf->prefix = clcf->name;
-
-    ngx_http_ai_conf_place(cf, &alcf->place);
-
-    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ai_route_module);
-
-    if (!amcf->used) {
-        amcf->used = 1;
-        amcf->used_place = alcf->place;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 ngx_int_t
 ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 {
-    u_char                  *used;
-    ngx_uint_t               i;
-    ngx_http_ai_route_t    **route;
-    ngx_http_ai_account_t  **account;
+    ngx_uint_t             i;
+    ngx_http_ai_route_t  **route;
 
     if (amcf->used && amcf->routes.nelts == 0) {
         ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &amcf->used_place,
@@ -418,35 +287,19 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
-    used = ngx_pcalloc(cf->temp_pool, amcf->accounts.nelts + 1);
-    if (used == NULL) {
-        return NGX_ERROR;
-    }
-
     route = amcf->routes.elts;
 
     for (i = 0; i < amcf->routes.nelts; i++) {
-        if (ngx_http_ai_conf_link(cf, amcf, route[i], used) != NGX_OK) {
+        if (ngx_http_ai_conf_link(cf, amcf, route[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }
 
-    account = amcf->accounts.elts;
-
-    for (i = 0; i < amcf->accounts.nelts; i++) {
-
-        if (!used[i]) {
-            ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &account[i]->place,
-                                 "account \"%V\" is not used by any ai_route",
-                                 &account[i]->name);
-        }
-
-        if (ngx_http_ai_account_init(cf, amcf, account[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (ngx_http_ai_conf_index(cf, amcf) != NGX_OK) {
+    if (ngx_http_ai_conf_index(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_backup_resolve(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_class_resolve(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_accounts(cf, amcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -508,6 +361,8 @@ ngx_http_ai_conf_collect(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
             return NGX_ERROR;
         }
 
+        ngx_http_ai_conf_account_hash(amcf, account);
+
         *ap = account;
     }
 
@@ -515,9 +370,39 @@ ngx_http_ai_conf_collect(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 }
 
 
+/*
+ * Two accounts of one hash would share what is known of them; the next free
+ * number is as good.  The account itself is the array's last, not yet set.
+ */
+
+static void
+ngx_http_ai_conf_account_hash(ngx_http_ai_main_conf_t *amcf,
+    ngx_http_ai_account_t *account)
+{
+    ngx_uint_t               i;
+    ngx_http_ai_account_t  **ap;
+
+    account->hash = ngx_murmur_hash2(account->name.data, account->name.len);
+
+    ap = amcf->accounts.elts;
+    i = 0;
+
+    while (i < amcf->accounts.nelts - 1) {
+
+        if (ap[i]->hash == account->hash) {
+            account->hash++;
+            i = 0;
+            continue;
+        }
+
+        i++;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_ai_conf_link(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
-    ngx_http_ai_route_t *route, u_char *used)
+    ngx_http_ai_route_t *route)
 {
     ngx_uint_t             i;
     ngx_http_ai_target_t  *t;
@@ -525,9 +410,11 @@ ngx_http_ai_conf_link(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
     t = route->targets.elts;
 
     for (i = 0; i < route->targets.nelts; i++) {
-        if (ngx_http_ai_conf_link_target(cf, amcf, route, &t[i], used)
-            != NGX_OK)
-        {
+
+        t[i].account = ngx_http_ai_conf_link_account(cf, amcf, &t[i].name,
+                                                     &t[i].place, "route",
+                                                     &route->name);
+        if (t[i].account == NULL) {
             return NGX_ERROR;
         }
     }
@@ -537,8 +424,58 @@ ngx_http_ai_conf_link(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
 
 static ngx_int_t
-ngx_http_ai_conf_link_target(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
-    ngx_http_ai_route_t *route, ngx_http_ai_target_t *t, u_char *used)
+ngx_http_ai_conf_accounts(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
+{
+    ngx_uint_t               i;
+    ngx_http_ai_account_t  **account;
+
+    account = amcf->accounts.elts;
+
+    for (i = 0; i < amcf->accounts.nelts; i++) {
+
+        if (!ngx_http_ai_conf_account_used(amcf, account[i])) {
+            ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &account[i]->place,
+                                 "account \"%V\" is not used by any ai_route",
+                                 &account[i]->name);
+        }
+
+        if (ngx_http_ai_account_init(cf, amcf, account[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_conf_account_used(ngx_http_ai_main_conf_t *amcf,
+    ngx_http_ai_account_t *account)
+{
+    ngx_uint_t             i, j;
+    ngx_http_ai_route_t  **route;
+    ngx_http_ai_target_t  *t;
+
+    route = amcf->routes.elts;
+
+    for (i = 0; i < amcf->routes.nelts; i++) {
+
+        t = route[i]->targets.elts;
+
+        for (j = 0; j < route[i]->targets.nelts; j++) {
+            if (t[j].account == account) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_http_ai_account_t *
+ngx_http_ai_conf_find_account(ngx_http_ai_main_conf_t *amcf,
+    const ngx_str_t *name)
 {
     ngx_uint_t               i;
     ngx_http_ai_account_t  **account;
@@ -549,37 +486,51 @@ ngx_http_ai_conf_link_target(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
         /* the core compares names of upstreams without case, too */
 
-        if (account[i]->name.len == t->name.len
-            && ngx_strncasecmp(account[i]->name.data, t->name.data,
-                               t->name.len)
+        if (account[i]->name.len == name->len
+            && ngx_strncasecmp(account[i]->name.data, name->data, name->len)
                == 0)
         {
-            t->account = account[i];
-            used[i] = 1;
-            return NGX_OK;
+            return account[i];
         }
     }
 
-    if (ngx_http_ai_conf_plain_upstream(cf, &t->name)) {
-        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &t->place,
-                             "upstream \"%V\" in route \"%V\" is no account, "
-                             "write \"ai_account provider=NAME base=URL "
-                             "key=env:NAME\" in its block",
-                             &t->name, &route->name);
-        return NGX_ERROR;
+    return NULL;
+}
+
+
+ngx_http_ai_account_t *
+ngx_http_ai_conf_link_account(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
+    const ngx_str_t *name, const ngx_http_ai_place_t *place,
+    const char *where, const ngx_str_t *owner)
+{
+    ngx_http_ai_account_t  *account;
+
+    account = ngx_http_ai_conf_find_account(amcf, name);
+
+    if (account) {
+        return account;
     }
 
-    ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &t->place,
-                         "unknown account \"%V\" in route \"%V\", write an "
-                         "upstream block of that name with ai_account",
-                         &t->name, &route->name);
+    if (ngx_http_ai_conf_plain_upstream(cf, name)) {
+        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, place,
+                             "upstream \"%V\" in %s \"%V\" is no account, "
+                             "write \"ai_account provider=NAME base=URL "
+                             "key=env:NAME\" in its block",
+                             name, where, owner);
+        return NULL;
+    }
 
-    return NGX_ERROR;
+    ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, place,
+                         "unknown account \"%V\" in %s \"%V\", write an "
+                         "upstream block of that name with ai_account",
+                         name, where, owner);
+
+    return NULL;
 }
 
 
 static ngx_uint_t
-ngx_http_ai_conf_plain_upstream(ngx_conf_t *cf, ngx_str_t *name)
+ngx_http_ai_conf_plain_upstream(ngx_conf_t *cf, const ngx_str_t *name)
 {
     ngx_uint_t                       i;
     ngx_http_upstream_srv_conf_t   **uscfp;

@@ -18,11 +18,13 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "pure/ngx_http_ai_ladder.h"
 #include "pure/ngx_http_ai_provider.h"
 #include "ngx_http_ai_sink.h"
 
 
 #define NGX_HTTP_AI_MAX_TARGETS  64      /* in one route */
+#define NGX_HTTP_AI_MAX_BACKUPS  16      /* of one route */
 #define NGX_HTTP_AI_MAX_MODEL    256     /* bytes of a model's name */
 
 
@@ -61,6 +63,9 @@ typedef struct {
      */
     ngx_http_upstream_conf_t        upstream;
 
+    uint32_t                        hash;      /* of the name */
+    uint32_t                        credential_hash;  /* a changed one opens
+                                                  what the old one closed */
     ngx_http_ai_place_t             place;
 } ngx_http_ai_account_t;
 
@@ -77,15 +82,32 @@ typedef struct {
 } ngx_http_ai_target_t;
 
 
+typedef struct ngx_http_ai_route_s  ngx_http_ai_route_t;
+
+
+/* an approved backup model: another route, under a name it serves */
+
 typedef struct {
+    ngx_str_t                       model;
+    ngx_str_t                       model_json;
+    ngx_http_ai_route_t            *route;
+    ngx_http_ai_place_t             place;
+} ngx_http_ai_backup_t;
+
+
+struct ngx_http_ai_route_s {
     ngx_str_t                       name;      /* the first pattern */
     ngx_array_t                     patterns;  /* of ngx_str_t */
     ngx_array_t                     targets;   /* of ngx_http_ai_target_t,
                                                   by tier, then as written */
+    ngx_array_t                     backups;   /* of ngx_http_ai_backup_t,
+                                                  in order */
+    uint64_t                        window;    /* context, in tokens; 0: not
+                                                  known */
     uint32_t                        hash;      /* names the balancer's state
                                                   in the zone */
     ngx_http_ai_place_t             place;
-} ngx_http_ai_route_t;
+};
 
 
 /* one model name or "prefix*", in the order of matching */
@@ -102,11 +124,27 @@ typedef struct {
     ngx_str_t                       name;
     ngx_msec_t                      connect;
     ngx_msec_t                      send;
-    ngx_msec_t                      first_byte;
+    ngx_msec_t                      first_byte;   /* 0: the deadline */
     ngx_msec_t                      first_token;
     ngx_msec_t                      stall;
+    ngx_msec_t                      max_duration; /* 0: none */
     ngx_msec_t                      deadline;
+    ngx_msec_t                      max_wait;     /* short wait; 0: none */
+    ngx_msec_t                      hold;         /* 0: first content only */
+    ngx_uint_t                      hold_tokens;  /* 0: not by tokens */
+    ngx_msec_t                      queue;        /* 0: no queue */
+    ngx_uint_t                      queue_max;    /* requests parked at once */
+    ngx_uint_t                      priority;     /* 0..9, 9 goes first */
     ngx_uint_t                      attempts;
+    ngx_http_ai_retry_same_e        retry_same;
+    ngx_flag_t                      allow_backup;
+    ngx_flag_t                      expose_trail;
+    ngx_array_t                    *accounts;  /* of ngx_http_ai_account_t *;
+                                                  NULL: all */
+    ngx_array_t                    *names;     /* of ngx_str_t, before they
+                                                  are resolved */
+    ngx_http_ai_place_t             names_place;
+    ngx_http_ai_place_t             place;
 } ngx_http_ai_class_t;
 
 
@@ -119,7 +157,10 @@ typedef struct {
     ngx_array_t                     patterns;  /* of ngx_http_ai_pattern_t,
                                                   longest first */
 
-    ngx_http_ai_class_t             default_class;
+    ngx_array_t                     classes;   /* of ngx_http_ai_class_t * */
+    ngx_http_ai_class_t            *default_class;
+    ngx_str_t                       default_class_name;  /* empty: built-in */
+    ngx_http_ai_place_t             default_class_place;
 
     ngx_http_ai_zone_t             *zone;
     ngx_str_t                       zone_name;
@@ -142,6 +183,10 @@ typedef struct {
 
 typedef struct {
     ngx_flag_t                      pass;
+    ngx_flag_t                      status;    /* ai_status */
+    ngx_str_t                       admin;     /* SHA-256 of the operator's
+                                                  bearer, 32 bytes; empty: no
+                                                  actions */
     ngx_str_t                       prefix;    /* the location's own name */
     ngx_http_ai_place_t             place;
 } ngx_http_ai_loc_conf_t;
@@ -165,7 +210,12 @@ char *ngx_http_ai_conf_usage(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_conf_account(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_ai_conf_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_conf_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_conf_default_class(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_ai_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ai_conf_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /*
  * Resolves names to objects and checks what only the whole configuration
@@ -180,6 +230,14 @@ void ngx_http_ai_conf_place(ngx_conf_t *cf, ngx_http_ai_place_t *place);
 /* like ngx_conf_log_error(), for a place that was left behind */
 void ngx_http_ai_conf_log(ngx_conf_t *cf, ngx_uint_t level,
     const ngx_http_ai_place_t *place, const char *fmt, ...);
+
+/* NULL if there is no such account; the names have no case */
+ngx_http_ai_account_t *ngx_http_ai_conf_find_account(
+    ngx_http_ai_main_conf_t *amcf, const ngx_str_t *name);
+
+/* NULL if there is no such class */
+ngx_http_ai_class_t *ngx_http_ai_conf_find_class(
+    ngx_http_ai_main_conf_t *amcf, const ngx_str_t *name);
 
 /* longest match; NULL if no route serves the model */
 ngx_http_ai_route_t *ngx_http_ai_conf_find_route(

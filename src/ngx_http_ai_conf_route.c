@@ -4,34 +4,16 @@
  */
 
 
-/*
- * The ai_route block: model names in front, targets inside.  It is parsed
- * with cf->handler, as map and geo are, since its words are no directives of
- * nginx; "include" works inside, anything unknown is refused.
- */
+/* the ai_route block: model names in front, targets inside */
 
 
-#include "ngx_http_ai_conf.h"
+#include "ngx_http_ai_conf_block.h"
 #include "pure/ngx_http_ai_json.h"
 
 
 #define NGX_HTTP_AI_MAX_WEIGHT  1000
 #define NGX_HTTP_AI_MAX_TIER    16
-
-
-/* the route being read; cf->handler_conf inside the block */
-
-typedef struct {
-    ngx_http_ai_route_t  *route;
-    ngx_uint_t            balance;   /* unsigned  balance:1; */
-} ngx_http_ai_route_block_t;
-
-
-typedef struct {
-    ngx_str_t             name;
-    char               *(*set)(ngx_conf_t *cf,
-                              ngx_http_ai_route_block_t *block);
-} ngx_http_ai_route_word_t;
+#define NGX_HTTP_AI_MAX_WINDOW  1000000000    /* tokens */
 
 
 typedef struct {
@@ -54,16 +36,12 @@ static ngx_int_t ngx_http_ai_conf_route_close(ngx_conf_t *cf,
     ngx_http_ai_route_t *route);
 static ngx_int_t ngx_http_ai_conf_route_cmp_targets(const void *one,
     const void *two);
-static char *ngx_http_ai_conf_route_line(ngx_conf_t *cf, ngx_command_t *dummy,
-    void *conf);
 static char *ngx_http_ai_conf_route_target(ngx_conf_t *cf,
-    ngx_http_ai_route_block_t *block);
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
-    ngx_http_ai_route_block_t *block);
-static char *ngx_http_ai_conf_route_backup(ngx_conf_t *cf,
-    ngx_http_ai_route_block_t *block);
-static char *ngx_http_ai_conf_route_include(ngx_conf_t *cf,
-    ngx_http_ai_route_block_t *block);
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+static char *ngx_http_ai_conf_route_window(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static ngx_int_t ngx_http_ai_conf_target_params(ngx_conf_t *cf,
     ngx_http_ai_target_t *t);
 static ngx_int_t ngx_http_ai_conf_target_unique(ngx_conf_t *cf,
@@ -74,16 +52,27 @@ static ngx_int_t ngx_http_ai_conf_target_tier(ngx_conf_t *cf,
     ngx_http_ai_target_t *t, ngx_str_t *value);
 static ngx_int_t ngx_http_ai_conf_target_model(ngx_conf_t *cf,
     ngx_http_ai_target_t *t, ngx_str_t *value);
-static ngx_int_t ngx_http_ai_conf_model_check(ngx_conf_t *cf, ngx_str_t *name,
-    const char *what);
 
 
-static ngx_http_ai_route_word_t  ngx_http_ai_conf_route_words[] = {
-    { ngx_string("target"), ngx_http_ai_conf_route_target },
-    { ngx_string("balance"), ngx_http_ai_conf_route_balance },
-    { ngx_string("backup"), ngx_http_ai_conf_route_backup },
-    { ngx_string("include"), ngx_http_ai_conf_route_include },
-    { ngx_null_string, NULL }
+static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_route_words[] = {
+
+    { ngx_string("target"), ngx_http_ai_conf_route_target,
+      "target ACCOUNT [weight=N] [tier=N] [model=NAME]",
+      1, NGX_MAX_INT32_VALUE, NGX_HTTP_AI_CONF_MANY, 0, 0, 0 },
+
+    { ngx_string("balance"), ngx_http_ai_conf_route_balance,
+      "balance weighted",
+      1, 1, 0, 0, 0, 0 },
+
+    { ngx_string("backup"), ngx_http_ai_conf_backup,
+      "backup MODEL",
+      1, NGX_MAX_INT32_VALUE, NGX_HTTP_AI_CONF_MANY, 0, 0, 0 },
+
+    { ngx_string("window"), ngx_http_ai_conf_route_window,
+      "window TOKENS",
+      1, 1, 0, 0, 0, 0 },
+
+    { ngx_null_string, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 };
 
 
@@ -100,10 +89,9 @@ ngx_http_ai_conf_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_ai_main_conf_t  *amcf = conf;
 
-    char                       *rv;
-    ngx_conf_t                  save;
-    ngx_http_ai_route_t        *route;
-    ngx_http_ai_route_block_t   block;
+    char                      *rv;
+    ngx_http_ai_route_t       *route;
+    ngx_http_ai_conf_block_t   block;
 
     route = ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_route_t));
     if (route == NULL) {
@@ -114,17 +102,12 @@ ngx_http_ai_conf_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    block.route = route;
-    block.balance = 0;
+    block.directive = "ai_route";
+    block.name = &route->name;
+    block.words = ngx_http_ai_conf_route_words;
+    block.object = route;
 
-    save = *cf;
-
-    cf->handler = ngx_http_ai_conf_route_line;
-    cf->handler_conf = (char *) &block;
-
-    rv = ngx_conf_parse(cf, NULL);
-
-    *cf = save;
+    rv = ngx_http_ai_conf_block(cf, &block);
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -163,6 +146,13 @@ ngx_http_ai_conf_route_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
     if (ngx_array_init(&route->targets, cf->pool, 4,
                        sizeof(ngx_http_ai_target_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_array_init(&route->backups, cf->pool, 1,
+                       sizeof(ngx_http_ai_backup_t))
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -324,49 +314,15 @@ ngx_http_ai_conf_route_cmp_targets(const void *one, const void *two)
 
 
 static char *
-ngx_http_ai_conf_route_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
-{
-    ngx_http_ai_route_block_t  *block = conf;
-
-    ngx_str_t                 *value;
-    ngx_http_ai_route_word_t  *word;
-
-    value = cf->args->elts;
-
-    for (word = ngx_http_ai_conf_route_words; word->name.len; word++) {
-
-        if (word->name.len == value[0].len
-            && ngx_memcmp(word->name.data, value[0].data, value[0].len) == 0)
-        {
-            return word->set(cf, block);
-        }
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "unknown directive \"%V\" in ai_route \"%V\", use "
-                       "target or balance", &value[0], &block->route->name);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_ai_conf_route_target(ngx_conf_t *cf, ngx_http_ai_route_block_t *block)
+ngx_http_ai_conf_route_target(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
+    const ngx_http_ai_conf_word_t *word)
 {
     ngx_str_t             *value;
     ngx_http_ai_route_t   *route;
     ngx_http_ai_target_t   t, *tp;
 
-    route = block->route;
+    route = block->object;
     value = cf->args->elts;
-
-    if (cf->args->nelts < 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no account in \"target\" of ai_route \"%V\", "
-                           "write \"target ACCOUNT [weight=N] [tier=N] "
-                           "[model=NAME];\"", &route->name);
-        return NGX_CONF_ERROR;
-    }
 
     if (route->targets.nelts == NGX_HTTP_AI_MAX_TARGETS) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -405,26 +361,11 @@ ngx_http_ai_conf_route_target(ngx_conf_t *cf, ngx_http_ai_route_block_t *block)
 
 static char *
 ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
-    ngx_http_ai_route_block_t *block)
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word)
 {
     ngx_str_t  *value;
 
     value = cf->args->elts;
-
-    if (block->balance) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate \"balance\" in ai_route \"%V\"",
-                           &block->route->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts != 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"balance\" in ai_route \"%V\" takes one word, "
-                           "write \"balance weighted;\"",
-                           &block->route->name);
-        return NGX_CONF_ERROR;
-    }
 
     if (value[1].len != sizeof("weighted") - 1
         || ngx_strncmp(value[1].data, "weighted", value[1].len) != 0)
@@ -432,40 +373,62 @@ ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"balance %V\" in ai_route \"%V\" is not "
                            "available in this version, write \"balance "
-                           "weighted\"", &value[1], &block->route->name);
+                           "weighted\"", &value[1], block->name);
         return NGX_CONF_ERROR;
     }
-
-    block->balance = 1;
 
     return NGX_CONF_OK;
 }
 
 
-static char *
-ngx_http_ai_conf_route_backup(ngx_conf_t *cf, ngx_http_ai_route_block_t *block)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"backup\" in ai_route \"%V\" is not available in "
-                       "this version, write \"target ACCOUNT tier=2 "
-                       "model=NAME\"", &block->route->name);
-
-    return NGX_CONF_ERROR;
-}
-
+/* tokens are counted in thousands, not in units of 1024 */
 
 static char *
-ngx_http_ai_conf_route_include(ngx_conf_t *cf,
-    ngx_http_ai_route_block_t *block)
+ngx_http_ai_conf_route_window(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
+    const ngx_http_ai_conf_word_t *word)
 {
-    if (cf->args->nelts != 2) {
+    ngx_int_t             n, scale;
+    ngx_str_t            *value, number;
+    ngx_http_ai_route_t  *route;
+
+    route = block->object;
+    value = cf->args->elts;
+
+    number = value[1];
+    scale = 1;
+
+    if (number.len) {
+
+        switch (number.data[number.len - 1]) {
+
+        case 'k':
+        case 'K':
+            scale = 1000;
+            number.len--;
+            break;
+
+        case 'm':
+        case 'M':
+            scale = 1000000;
+            number.len--;
+            break;
+        }
+    }
+
+    n = ngx_atoi(number.data, number.len);
+
+    if (n < 1 || n > NGX_HTTP_AI_MAX_WINDOW / scale) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"include\" in ai_route \"%V\" takes one file, "
-                           "write \"include FILE;\"", &block->route->name);
+                           "invalid \"window %V\" in ai_route \"%V\", write "
+                           "a number of tokens up to %dm such as 128k or "
+                           "200000", &value[1], &route->name,
+                           NGX_HTTP_AI_MAX_WINDOW / 1000000);
         return NGX_CONF_ERROR;
     }
 
-    return ngx_conf_include(cf, NULL, block);
+    route->window = n * scale;
+
+    return NGX_CONF_OK;
 }
 
 
@@ -602,9 +565,6 @@ static ngx_int_t
 ngx_http_ai_conf_target_model(ngx_conf_t *cf, ngx_http_ai_target_t *t,
     ngx_str_t *value)
 {
-    u_char  *p;
-    size_t   len;
-
     if (ngx_http_ai_conf_model_check(cf, value, "in \"model=\"") != NGX_OK) {
         return NGX_ERROR;
     }
@@ -619,20 +579,30 @@ ngx_http_ai_conf_target_model(ngx_conf_t *cf, ngx_http_ai_target_t *t,
 
     t->model = *value;
 
-    len = ngx_http_ai_json_escape_len(value->data, value->len);
+    return ngx_http_ai_conf_model_json(cf, &t->model, &t->model_json);
+}
+
+
+ngx_int_t
+ngx_http_ai_conf_model_json(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *json)
+{
+    u_char  *p;
+    size_t   len;
+
+    len = ngx_http_ai_json_escape_len(name->data, name->len);
 
     p = ngx_pnalloc(cf->pool, len + 2);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    t->model_json.data = p;
+    json->data = p;
 
     *p++ = '"';
-    p = ngx_http_ai_json_escape(p, value->data, value->len);
+    p = ngx_http_ai_json_escape(p, name->data, name->len);
     *p++ = '"';
 
-    t->model_json.len = p - t->model_json.data;
+    json->len = p - json->data;
 
     return NGX_OK;
 }
@@ -643,22 +613,22 @@ ngx_http_ai_conf_target_model(ngx_conf_t *cf, ngx_http_ai_target_t *t,
  * in none of them is what providers use.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_ai_conf_model_check(ngx_conf_t *cf, ngx_str_t *name,
-    const char *what)
+    const char *where)
 {
     size_t  i;
 
     if (name->len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "empty model name %s, write the model's name",
-                           what);
+                           where);
         return NGX_ERROR;
     }
 
     if (name->len > NGX_HTTP_AI_MAX_MODEL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "model name %s is longer than %d bytes", what,
+                           "model name %s is longer than %d bytes", where,
                            NGX_HTTP_AI_MAX_MODEL);
         return NGX_ERROR;
     }
@@ -671,7 +641,7 @@ ngx_http_ai_conf_model_check(ngx_conf_t *cf, ngx_str_t *name,
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "model name %s has a blank, a quote, a "
                                "backslash, a control or a non-ASCII character",
-                               what);
+                               where);
             return NGX_ERROR;
         }
     }

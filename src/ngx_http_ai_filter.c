@@ -25,7 +25,9 @@ static ngx_int_t ngx_http_ai_filter_replace(ngx_http_request_t *r,
 static ngx_int_t ngx_http_ai_filter_headers(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_filter_add(ngx_http_request_t *r,
-    const char *name, size_t len, ngx_str_t *value);
+    const char *name, size_t len, const ngx_str_t *value);
+static ngx_int_t ngx_http_ai_filter_retry(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_filter_error(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_chain_t *in);
 
@@ -100,7 +102,9 @@ ngx_http_ai_filter_replace(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 
     ctx->replaced = 1;
 
+    /* $status and the access log read the second one */
     r->headers_out.status = ctx->error.status;
+    r->err_status = ctx->error.status;
     r->headers_out.status_line.len = 0;
 
     ngx_str_set(&r->headers_out.content_type, "application/json");
@@ -119,7 +123,7 @@ static ngx_int_t
 ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     u_char                 *p;
-    ngx_str_t               attempts;
+    ngx_str_t               value;
     ngx_http_ai_try_t      *try;
     ngx_http_ai_attempt_t  *at;
 
@@ -137,6 +141,12 @@ ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
                                       &post);
     }
 
+    if (ctx->attempt && ctx->error.status
+        && ngx_http_ai_filter_retry(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     at = ctx->attempt;
 
     if (at == NULL || at->ntries == 0) {
@@ -145,23 +155,23 @@ ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 
     try = &at->tries[at->ntries - 1];
 
-    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN + NGX_HTTP_AI_TRAIL_MAX);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    attempts.data = p;
-    attempts.len = ngx_sprintf(p, "%ui", at->ntries) - p;
+    value.data = p;
+    value.len = ngx_sprintf(p, "%ui", at->ntries) - p;
 
     if (ngx_http_ai_filter_add(r, "x-ai-model", sizeof("x-ai-model") - 1,
-                               ngx_http_ai_usage_model(ctx, try->target))
+                               try->model)
         != NGX_OK
         || ngx_http_ai_filter_add(r, "x-ai-account",
                                   sizeof("x-ai-account") - 1,
                                   &try->target->account->name)
            != NGX_OK
         || ngx_http_ai_filter_add(r, "x-ai-attempts",
-                                  sizeof("x-ai-attempts") - 1, &attempts)
+                                  sizeof("x-ai-attempts") - 1, &value)
            != NGX_OK
         || ngx_http_ai_filter_add(r, "x-ai-fallback",
                                   sizeof("x-ai-fallback") - 1,
@@ -171,13 +181,60 @@ ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    if (!ctx->policy->expose_trail) {
+        return NGX_OK;
+    }
+
+    value.data = p + NGX_INT_T_LEN;
+    value.len = ngx_http_ai_usage_trail(at, value.data, NGX_HTTP_AI_TRAIL_MAX)
+                - value.data;
+
+    return ngx_http_ai_filter_add(r, "x-ai-trail", sizeof("x-ai-trail") - 1,
+                                  &value);
+}
+
+
+/*
+ * Our attempts were the retries: an SDK would multiply them, unless it is
+ * told to and when.
+ */
+
+static ngx_int_t
+ngx_http_ai_filter_retry(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    static ngx_str_t  yes = ngx_string("true");
+    static ngx_str_t  no = ngx_string("false");
+
+    if (ctx->error.retry_after) {
+
+        p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.data = p;
+        value.len = ngx_sprintf(p, "%T", ctx->error.retry_after) - p;
+
+        if (ngx_http_ai_filter_add(r, "Retry-After",
+                                   sizeof("Retry-After") - 1, &value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_ai_filter_add(r, "x-should-retry",
+                                  sizeof("x-should-retry") - 1,
+                                  ctx->error.retry ? &yes : &no);
 }
 
 
 static ngx_int_t
 ngx_http_ai_filter_add(ngx_http_request_t *r, const char *name, size_t len,
-    ngx_str_t *value)
+    const ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
 
@@ -217,8 +274,14 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
+    ctx->stream.progress = 0;
+
     if (ngx_http_ai_stream_filter(r, &ctx->stream, in, &out) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (ctx->stream.progress) {
+        ngx_http_ai_attempt_progress(ctx->attempt, 1);
     }
 
     if (out == NULL) {

@@ -12,6 +12,8 @@
 static void ngx_http_ai_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_admit(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
+static ngx_int_t ngx_http_ai_no_candidate(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
 
 
 ngx_int_t
@@ -56,8 +58,11 @@ ngx_http_ai_body_handler(ngx_http_request_t *r)
     rc = ngx_http_ai_admit(r, ctx);
 
     if (rc == NGX_OK) {
-        ngx_http_ai_attempt_start(r, ctx);
-        return;
+        rc = ngx_http_ai_attempt_start(r, ctx);
+
+        if (rc == NGX_OK) {
+            return;
+        }
     }
 
     if (rc == NGX_ERROR) {
@@ -69,12 +74,17 @@ ngx_http_ai_body_handler(ngx_http_request_t *r)
 }
 
 
-/* NGX_OK: there is a target to try; an HTTP status: ctx->error says why not */
+/* NGX_OK: there is a plan; an HTTP status: ctx->error says why not */
 
 static ngx_int_t
 ngx_http_ai_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    rc = ngx_http_ai_request_class(ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     rc = ngx_http_ai_request_scan(ctx);
     if (rc != NGX_OK) {
@@ -90,16 +100,43 @@ ngx_http_ai_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
                    &ctx->facts.model);
     }
 
-    ngx_http_ai_route_plan(&ctx->plan, ctx->route, ctx->facts.endpoint);
+    ctx->plan.model = &ctx->facts.model;
 
-    if (ctx->plan.eligible == 0) {
-        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_FOUND,
-                   "not_found",
-                   "no account that serves the model \"%V\" has %V",
-                   &ctx->facts.model, &ctx->facts.endpoint->name);
+    ngx_http_ai_route_plan(&ctx->plan, ctx->route, ctx->facts.endpoint,
+                           ctx->policy);
+
+    if (ctx->plan.allowed == 0) {
+        return ngx_http_ai_no_candidate(r, ctx);
     }
 
+    ngx_http_ai_route_refresh(&ctx->plan, ctx->conf->zone, 0);
+
     return NGX_OK;
+}
+
+
+/* the configuration itself leaves nobody who could serve the request */
+
+static ngx_int_t
+ngx_http_ai_no_candidate(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    ngx_str_set(&ctx->error.param, "model");
+
+    for (i = 0; i < ctx->route->targets.nelts; i++) {
+
+        if (ctx->plan.excluded[i] == NGX_HTTP_AI_EXCLUDED_CLASS) {
+            return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_FORBIDDEN,
+                       "model_not_available_for_class",
+                       "no account of class \"%V\" serves the model \"%V\"",
+                       &ctx->policy->name, &ctx->facts.model);
+        }
+    }
+
+    return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_FOUND,
+               "not_found", "no account that serves the model \"%V\" has %V",
+               &ctx->facts.model, &ctx->facts.endpoint->name);
 }
 
 

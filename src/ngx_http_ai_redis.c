@@ -669,8 +669,8 @@ ngx_http_ai_redis_failed(ngx_http_ai_redis_t *redis, const char *why)
 {
     ngx_uint_t  recent;
 
-    recent = (redis->logged
-              && ngx_current_msec - redis->logged < NGX_HTTP_AI_REDIS_RELOG_MS);
+    recent = redis->logged
+             && ngx_current_msec - redis->logged < NGX_HTTP_AI_REDIS_RELOG_MS;
 
     if (!redis->failing) {
         redis->failing = 1;

@@ -18,6 +18,8 @@ enum {
     NGX_HTTP_AI_M_MODEL = 0,
     NGX_HTTP_AI_M_STREAM,
     NGX_HTTP_AI_M_OPTIONS,
+    NGX_HTTP_AI_M_PREVIOUS,
+    NGX_HTTP_AI_M_CONVERSATION,
     NGX_HTTP_AI_MEMBERS
 };
 
@@ -38,6 +40,9 @@ static ngx_table_elt_t *ngx_http_ai_request_header(ngx_http_request_t *r,
     const char *name, size_t len);
 static ngx_uint_t ngx_http_ai_request_sane_id(ngx_str_t *id);
 static ngx_uint_t ngx_http_ai_request_sane_model(ngx_str_t *model);
+static void ngx_http_ai_request_locate(ngx_http_ai_ctx_t *ctx);
+static void ngx_http_ai_request_tail(ngx_http_request_t *r,
+    ngx_str_t *prefix, ngx_str_t *tail);
 static void ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan);
 static ngx_int_t ngx_http_ai_request_feed(ngx_http_request_t *r,
     ngx_http_ai_scan_t *scan);
@@ -73,7 +78,7 @@ ngx_http_ai_request_ctx(ngx_http_request_t *r)
 
     ctx->request = r;
     ctx->conf = amcf;
-    ctx->policy = &amcf->default_class;
+    ctx->policy = amcf->default_class;
     ctx->outcome = NGX_HTTP_AI_OUTCOME_REJECTED;
     ctx->start = ngx_current_msec;
     ctx->start_ms = (int64_t) r->start_sec * 1000 + r->start_msec;
@@ -81,6 +86,8 @@ ngx_http_ai_request_ctx(ngx_http_request_t *r)
     if (ngx_http_ai_request_ids(r, ctx) != NGX_OK) {
         return NULL;
     }
+
+    ngx_http_ai_request_locate(ctx);
 
     ngx_http_set_ctx(r, ctx, ngx_http_ai_route_module);
 
@@ -213,35 +220,112 @@ ngx_http_ai_request_sane_model(ngx_str_t *model)
 }
 
 
+/*
+ * What follows the location's prefix, without a slash between.  Empty, which
+ * is no endpoint, where a rewrite led elsewhere or the prefix ends inside of
+ * a word.
+ */
+
+static void
+ngx_http_ai_request_tail(ngx_http_request_t *r, ngx_str_t *prefix,
+    ngx_str_t *tail)
+{
+    u_char  *p, *last;
+
+    ngx_str_null(tail);
+
+    if (r->uri.len <= prefix->len
+        || ngx_strncmp(r->uri.data, prefix->data, prefix->len) != 0)
+    {
+        return;
+    }
+
+    p = r->uri.data + prefix->len;
+    last = r->uri.data + r->uri.len;
+
+    if (*p == '/') {
+        p++;
+
+    } else if (prefix->len == 0 || p[-1] != '/') {
+        return;
+    }
+
+    tail->data = p;
+    tail->len = last - p;
+}
+
+
+static void
+ngx_http_ai_request_locate(ngx_http_ai_ctx_t *ctx)
+{
+    ngx_http_ai_facts_t     *facts;
+    ngx_http_ai_loc_conf_t  *alcf;
+
+    facts = &ctx->facts;
+    alcf = ngx_http_get_module_loc_conf(ctx->request,
+                                        ngx_http_ai_route_module);
+
+    ngx_http_ai_request_tail(ctx->request, &alcf->prefix, &facts->tail);
+
+    facts->endpoint = ngx_http_ai_endpoint_find(facts->tail.data,
+                                                facts->tail.len);
+}
+
+
+ngx_int_t
+ngx_http_ai_request_class(ngx_http_ai_ctx_t *ctx)
+{
+    u_char                    list[512], *p, *last;
+    ngx_uint_t                i;
+    ngx_table_elt_t          *h;
+    ngx_http_ai_class_t      *class, **classes;
+
+    h = ngx_http_ai_request_header(ctx->request, "x-ai-class",
+                                   sizeof("x-ai-class") - 1);
+    if (h == NULL) {
+        return NGX_OK;
+    }
+
+    class = ngx_http_ai_conf_find_class(ctx->conf, &h->value);
+
+    if (class) {
+        ctx->policy = class;
+        return NGX_OK;
+    }
+
+    p = list;
+    last = list + sizeof(list);
+    classes = ctx->conf->classes.elts;
+
+    for (i = 0; i < ctx->conf->classes.nelts; i++) {
+        p = ngx_slprintf(p, last, i ? ", %V" : "%V", &classes[i]->name);
+    }
+
+    return ngx_http_ai_error_set(ctx->request, &ctx->error,
+               NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+               "unknown class \"%V\" in X-AI-Class, known are: %*s",
+               &h->value, (size_t) (p - list), list);
+}
+
+
 ngx_int_t
 ngx_http_ai_request_endpoint(ngx_http_ai_ctx_t *ctx)
 {
-    ngx_str_t                *tail;
-    ngx_http_request_t       *r;
-    ngx_http_ai_loc_conf_t   *alcf;
+    ngx_http_request_t      *r;
+    ngx_http_ai_loc_conf_t  *alcf;
 
     r = ctx->request;
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_route_module);
 
-    tail = &ctx->facts.tail;
-    tail->data = r->uri.data + alcf->prefix.len;
-    tail->len = r->uri.len - alcf->prefix.len;
-
-    if (tail->len && tail->data[0] == '/') {
-        tail->data++;
-        tail->len--;
-    }
-
-    ctx->facts.endpoint = ngx_http_ai_endpoint_find(tail->data, tail->len);
-
     if (ctx->facts.endpoint == NULL) {
+        ctx->error.verdict = NGX_HTTP_AI_INVALID_REQUEST;
         return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_NOT_FOUND,
                    "not_found",
-                   "unknown path %V, this gateway serves POST requests to "
-                   "%Vchat/completions, %Vcompletions, %Vresponses, "
-                   "%Vembeddings, %Vmessages and their like",
-                   &r->uri, &alcf->prefix, &alcf->prefix, &alcf->prefix,
-                   &alcf->prefix, &alcf->prefix);
+                   "unknown path %V, below %V this gateway serves POST "
+                   "requests to chat/completions, completions, responses, "
+                   "embeddings, messages, moderations, rerank, "
+                   "images/generations and audio/speech",
+                   &r->uri, &alcf->prefix);
     }
 
     if (r->method != NGX_HTTP_POST) {
@@ -302,6 +386,12 @@ ngx_http_ai_request_scan(ngx_http_ai_ctx_t *ctx)
 
     ngx_http_ai_request_options(facts, &scan.members[NGX_HTTP_AI_M_OPTIONS]);
 
+    facts->pinned = facts->endpoint->bit == NGX_HTTP_AI_EP_RESPONSES
+        && (scan.members[NGX_HTTP_AI_M_PREVIOUS].type
+            > NGX_HTTP_AI_JSON_NULL
+            || scan.members[NGX_HTTP_AI_M_CONVERSATION].type
+               > NGX_HTTP_AI_JSON_NULL);
+
     return NGX_OK;
 }
 
@@ -325,6 +415,10 @@ ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan)
     ngx_str_set(&m[NGX_HTTP_AI_M_OPTIONS].name, "stream_options");
     m[NGX_HTTP_AI_M_OPTIONS].buf = scan->options;
     m[NGX_HTTP_AI_M_OPTIONS].size = sizeof(scan->options);
+
+    /* state that a provider keeps, wire.md A1, invariant 2 */
+    ngx_str_set(&m[NGX_HTTP_AI_M_PREVIOUS].name, "previous_response_id");
+    ngx_str_set(&m[NGX_HTTP_AI_M_CONVERSATION].name, "conversation");
 
     ngx_http_ai_json_init(&scan->json, m, NGX_HTTP_AI_MEMBERS, 1);
 }

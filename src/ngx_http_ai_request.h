@@ -46,6 +46,8 @@ typedef struct {
     off_t                          include_start;  /* of include_usage's */
     off_t                          include_end;    /* value; 0: absent */
 
+    unsigned                       pinned:1;   /* names the provider's state:
+                                                  one account only has it */
     unsigned                       empty:1;    /* the body is "{}" */
     unsigned                       stream:1;
     unsigned                       options_null:1;
@@ -86,7 +88,6 @@ typedef struct {
     ngx_http_ai_outcome_e          outcome;
     ngx_http_ai_error_t            error;      /* what the client is told */
 
-    unsigned                       started:1;  /* the upstream is in charge */
     unsigned                       replaced:1; /* the answer is our error */
     unsigned                       error_sent:1;
     unsigned                       recorded:1;
@@ -99,6 +100,9 @@ typedef struct {
  * without memory.
  */
 ngx_http_ai_ctx_t *ngx_http_ai_request_ctx(ngx_http_request_t *r);
+
+/* X-AI-Class: NGX_OK, or an HTTP status with ctx->error set */
+ngx_int_t ngx_http_ai_request_class(ngx_http_ai_ctx_t *ctx);
 
 /* which operation: NGX_OK, or an HTTP status with ctx->error set */
 ngx_int_t ngx_http_ai_request_endpoint(ngx_http_ai_ctx_t *ctx);

@@ -587,8 +587,9 @@ ngx_http_ai_sink_param_spool(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
     ngx_str_t *value)
 {
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"spool=\" in \"ai_usage\" comes with a later version, "
-                       "write \"queue=SIZE\" to keep more records in memory");
+                       "\"spool=\" in \"ai_usage\" comes with a later "
+                       "version, write \"queue=SIZE\" to keep more "
+                       "records in memory");
     return NGX_CONF_ERROR;
 }
 
@@ -890,9 +891,9 @@ ngx_http_ai_sink_write(ngx_http_ai_sink_t *sink)
         sink->logged = ngx_current_msec ? ngx_current_msec : 1;
 
         ngx_log_error(NGX_LOG_CRIT, sink->log, n == -1 ? ngx_errno : 0,
-                      "ai usage: " ngx_write_fd_n " to \"%s\" wrote %z of %uz "
-                      "bytes, trying again",
-                      sink->conf->file->name.data, n, len);
+                      "ai usage: " ngx_write_fd_n " to \"%s\" %s, "
+                      "trying again", sink->conf->file->name.data,
+                      n == -1 ? "failed" : "was incomplete");
     }
 
     if (n > 0) {

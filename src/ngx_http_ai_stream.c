@@ -168,6 +168,8 @@ ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
     ngx_uint_t               kind;
     ngx_http_ai_judgement_t  judgement;
 
+    st->progress |= (ev->kind != NGX_HTTP_AI_SSE_COMMENT);
+
     if (st->content && ngx_http_ai_classify_plain(ev)) {
         return NGX_OK;
     }

@@ -61,6 +61,8 @@ typedef struct {
     unsigned                       drop_usage:1;   /* the client had not
                                                       asked for the chunk */
     unsigned                       dropped:1;
+    unsigned                       progress:1; /* the last bytes had an event
+                                                  that is no comment */
     unsigned                       content:1;  /* an event with content */
     unsigned                       finish:1;   /* the answer is complete */
     unsigned                       done:1;     /* the terminator was seen */

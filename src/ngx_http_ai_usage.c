@@ -13,8 +13,8 @@ static void ngx_http_ai_usage_served(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_record_t *rec);
 static void ngx_http_ai_usage_tokens(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_record_t *rec);
-static void ngx_http_ai_usage_target(ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_target_t *target, ngx_http_ai_record_t *rec);
+static void ngx_http_ai_usage_target(ngx_http_ai_try_t *try,
+    ngx_http_ai_record_t *rec);
 static void ngx_http_ai_usage_attempt(ngx_http_ai_ctx_t *ctx, ngx_uint_t n,
     ngx_http_ai_record_t *rec);
 static ngx_uint_t ngx_http_ai_usage_try_status(ngx_http_ai_try_t *try);
@@ -110,7 +110,6 @@ ngx_http_ai_usage_request(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     rec->outcome = *ngx_http_ai_usage_outcome(ctx);
     rec->error_class = *ngx_http_ai_usage_error_class(ctx);
     rec->latency_ms = ngx_current_msec - ctx->start;
-    rec->queue_ms = 0;
 
     ngx_http_ai_usage_served(ctx, rec);
     ngx_http_ai_usage_tokens(ctx, rec);
@@ -126,6 +125,7 @@ ngx_http_ai_usage_served(ngx_http_ai_ctx_t *ctx, ngx_http_ai_record_t *rec)
 
     if (at == NULL || at->ntries == 0) {
         rec->attempts = 0;
+        rec->queue_ms = at ? (int64_t) at->paused : 0;
         ngx_str_set(&rec->fallback, "none");
         return;
     }
@@ -133,7 +133,9 @@ ngx_http_ai_usage_served(ngx_http_ai_ctx_t *ctx, ngx_http_ai_record_t *rec)
     rec->attempts = at->ntries;
     rec->fallback = *ngx_http_ai_usage_fallback(at);
 
-    ngx_http_ai_usage_target(ctx, at->tries[at->ntries - 1].target, rec);
+    rec->queue_ms = at->paused;
+
+    ngx_http_ai_usage_target(&at->tries[at->ntries - 1], rec);
 
     if (at->committed) {
         rec->ttft_ms = at->first;
@@ -163,13 +165,12 @@ ngx_http_ai_usage_tokens(ngx_http_ai_ctx_t *ctx, ngx_http_ai_record_t *rec)
 
 
 static void
-ngx_http_ai_usage_target(ngx_http_ai_ctx_t *ctx, ngx_http_ai_target_t *target,
-    ngx_http_ai_record_t *rec)
+ngx_http_ai_usage_target(ngx_http_ai_try_t *try, ngx_http_ai_record_t *rec)
 {
-    rec->account = target->account->name;
-    rec->provider = target->account->provider->name;
-    rec->model_served = *ngx_http_ai_usage_model(ctx, target);
-    rec->cost_owner = target->account->owner;
+    rec->account = try->target->account->name;
+    rec->provider = try->target->account->provider->name;
+    rec->model_served = *try->model;
+    rec->cost_owner = try->target->account->owner;
 }
 
 
@@ -196,7 +197,7 @@ ngx_http_ai_usage_attempt(ngx_http_ai_ctx_t *ctx, ngx_uint_t n,
     rec->latency_ms = try->elapsed;
     rec->ts_ms = ctx->start_ms + (int64_t) (try->start - ctx->start);
 
-    ngx_http_ai_usage_target(ctx, try->target, rec);
+    ngx_http_ai_usage_target(try, rec);
 
     if (n + 1 == at->ntries) {
         rec->outcome = *ngx_http_ai_usage_outcome(ctx);
@@ -241,13 +242,6 @@ ngx_http_ai_usage_event_id(ngx_http_ai_ctx_t *ctx, ngx_uint_t n, u_char *buf)
 
 
 ngx_str_t *
-ngx_http_ai_usage_model(ngx_http_ai_ctx_t *ctx, ngx_http_ai_target_t *target)
-{
-    return target->model.len ? &target->model : &ctx->facts.model;
-}
-
-
-ngx_str_t *
 ngx_http_ai_usage_fallback(ngx_http_ai_attempt_t *at)
 {
     ngx_http_ai_account_t  *first, *last;
@@ -256,6 +250,11 @@ ngx_http_ai_usage_fallback(ngx_http_ai_attempt_t *at)
     static ngx_str_t  retry = ngx_string("retry");
     static ngx_str_t  account = ngx_string("account");
     static ngx_str_t  provider = ngx_string("provider");
+    static ngx_str_t  backup = ngx_string("backup");
+
+    if (at->on_backup) {
+        return &backup;
+    }
 
     if (at->ntries < 2) {
         return &none;

@@ -20,11 +20,7 @@
 /* hands the request's records to the sink, once */
 void ngx_http_ai_usage_record(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx);
 
-/* the model name sent to the target */
-ngx_str_t *ngx_http_ai_usage_model(ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_target_t *target);
-
-/* none | retry | account | provider */
+/* none | retry | account | provider | backup */
 ngx_str_t *ngx_http_ai_usage_fallback(ngx_http_ai_attempt_t *at);
 
 ngx_str_t *ngx_http_ai_usage_outcome(ngx_http_ai_ctx_t *ctx);

@@ -142,7 +142,9 @@ ngx_http_ai_var_get(ngx_http_request_t *r, ngx_http_variable_value_t *v,
                                       tokens->found ? tokens->output : -1);
 
     case NGX_HTTP_AI_VAR_QUEUE_MS:
-        return ngx_http_ai_var_number(r, v, 0);
+        return ngx_http_ai_var_number(r, v, ctx->attempt
+                                            ? (int64_t) ctx->attempt->paused
+                                            : 0);
 
     default:
         return ngx_http_ai_var_tried(r, v, ctx, data);
@@ -221,8 +223,7 @@ ngx_http_ai_var_tried(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         return ngx_http_ai_var_text(v, &try->target->account->name);
 
     case NGX_HTTP_AI_VAR_SERVED_MODEL:
-        return ngx_http_ai_var_text(v, ngx_http_ai_usage_model(ctx,
-                                                               try->target));
+        return ngx_http_ai_var_text(v, try->model);
 
     case NGX_HTTP_AI_VAR_ATTEMPTS:
         return ngx_http_ai_var_number(r, v, at->ntries);

@@ -8,37 +8,23 @@
 #include "pure/ngx_http_ai_pick.h"
 
 
-#define NGX_HTTP_AI_ZONE_VERSION  1
-#define NGX_HTTP_AI_ZONE_BUCKETS  256      /* a power of 2 */
+#define NGX_HTTP_AI_ZONE_VERSION   1
+#define NGX_HTTP_AI_RETRY_PERCENT  20
+#define NGX_HTTP_AI_RETRY_MIN      100
 
 
-/* the balancer's memory of one route; guarded by the zone's lock */
+/* the balancer's memory of one route */
 
 typedef struct {
-    ngx_queue_t              bucket;
-    ngx_queue_t              lru;
-    uint32_t                 hash;
+    ngx_http_ai_node_t       node;
     ngx_uint_t               n;
-    int64_t                  current[1];
+    int64_t                  current[NGX_HTTP_AI_MAX_TARGETS];
 } ngx_http_ai_zone_balance_t;
 
 
-typedef struct {
-    ngx_uint_t               version;
-    ngx_queue_t              lru;
-    ngx_queue_t              buckets[NGX_HTTP_AI_ZONE_BUCKETS];
-} ngx_http_ai_zone_sh_t;
-
-
-struct ngx_http_ai_zone_s {
-    ngx_http_ai_zone_sh_t   *sh;
-    ngx_slab_pool_t         *shpool;
-};
-
-
 static ngx_int_t ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data);
-static ngx_http_ai_zone_balance_t *ngx_http_ai_zone_balance_locked(
-    ngx_http_ai_zone_t *zone, uint32_t hash, ngx_uint_t n);
+static ngx_http_ai_second_t *ngx_http_ai_zone_second(
+    ngx_http_ai_zone_t *zone);
 
 
 ngx_int_t
@@ -91,10 +77,14 @@ ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     sh = ngx_slab_calloc(zone->shpool, sizeof(ngx_http_ai_zone_sh_t));
     if (sh == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "zone \"%V\" is too small, increase its size in "
+                      "\"ai_zone\"", &shm_zone->shm.name);
         return NGX_ERROR;
     }
 
     sh->version = NGX_HTTP_AI_ZONE_VERSION;
+    sh->until = ngx_current_msec;
     ngx_queue_init(&sh->lru);
 
     for (i = 0; i < NGX_HTTP_AI_ZONE_BUCKETS; i++) {
@@ -111,6 +101,84 @@ ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
+ngx_http_ai_node_t *
+ngx_http_ai_zone_find_locked(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_node_e kind, uint32_t key)
+{
+    ngx_queue_t         *q, *bucket;
+    ngx_http_ai_node_t  *node;
+
+    bucket = &zone->sh->buckets[(key + kind)
+                                & (NGX_HTTP_AI_ZONE_BUCKETS - 1)];
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        node = ngx_queue_data(q, ngx_http_ai_node_t, bucket);
+
+        if (node->key == key && node->kind == kind) {
+            ngx_queue_remove(&node->lru);
+            ngx_queue_insert_head(&zone->sh->lru, &node->lru);
+            return node;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_ai_node_t *
+ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_node_e kind, uint32_t key, size_t size)
+{
+    ngx_queue_t         *q;
+    ngx_http_ai_node_t  *node;
+
+    node = ngx_http_ai_zone_find_locked(zone, kind, key);
+    if (node) {
+        return node;
+    }
+
+    for ( ;; ) {
+        node = ngx_slab_calloc_locked(zone->shpool, size);
+
+        if (node || ngx_queue_empty(&zone->sh->lru)) {
+            break;
+        }
+
+        q = ngx_queue_last(&zone->sh->lru);
+
+        ngx_http_ai_zone_drop_locked(zone,
+                               ngx_queue_data(q, ngx_http_ai_node_t, lru));
+    }
+
+    if (node == NULL) {
+        return NULL;
+    }
+
+    node->key = key;
+    node->kind = kind;
+
+    ngx_queue_insert_head(&zone->sh->buckets[(key + kind)
+                                           & (NGX_HTTP_AI_ZONE_BUCKETS - 1)],
+                          &node->bucket);
+    ngx_queue_insert_head(&zone->sh->lru, &node->lru);
+
+    return node;
+}
+
+
+void
+ngx_http_ai_zone_drop_locked(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_node_t *node)
+{
+    ngx_queue_remove(&node->lru);
+    ngx_queue_remove(&node->bucket);
+    ngx_slab_free_locked(zone->shpool, node);
+}
+
+
 ngx_uint_t
 ngx_http_ai_zone_choose(ngx_http_ai_zone_t *zone, uint32_t hash,
     const ngx_uint_t *weights, ngx_uint_t n, uint64_t eligible)
@@ -119,9 +187,17 @@ ngx_http_ai_zone_choose(ngx_http_ai_zone_t *zone, uint32_t hash,
     ngx_uint_t                   chosen;
     ngx_http_ai_zone_balance_t  *nb;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_http_ai_zone_lock(zone);
 
-    nb = ngx_http_ai_zone_balance_locked(zone, hash, n);
+    nb = (ngx_http_ai_zone_balance_t *)
+         ngx_http_ai_zone_make_locked(zone, NGX_HTTP_AI_NODE_BALANCE, hash,
+                                      sizeof(ngx_http_ai_zone_balance_t));
+
+    if (nb && nb->n != n) {
+        /* a reload changed the route */
+        ngx_memzero(nb->current, sizeof(nb->current));
+        nb->n = n;
+    }
 
     if (nb) {
         chosen = ngx_http_ai_pick_smooth(weights, nb->current, n, eligible);
@@ -131,61 +207,72 @@ ngx_http_ai_zone_choose(ngx_http_ai_zone_t *zone, uint32_t hash,
         chosen = ngx_http_ai_pick_smooth(weights, none, n, eligible);
     }
 
-    ngx_shmtx_unlock(&zone->shpool->mutex);
+    ngx_http_ai_zone_unlock(zone);
 
     return chosen;
 }
 
 
-static ngx_http_ai_zone_balance_t *
-ngx_http_ai_zone_balance_locked(ngx_http_ai_zone_t *zone, uint32_t hash,
-    ngx_uint_t n)
+void
+ngx_http_ai_zone_count_request(ngx_http_ai_zone_t *zone)
 {
-    size_t                       size;
-    ngx_queue_t                 *q, *bucket;
-    ngx_http_ai_zone_balance_t  *nb;
+    (void) ngx_atomic_fetch_add(&ngx_http_ai_zone_second(zone)->requests, 1);
+}
 
-    bucket = &zone->sh->buckets[hash & (NGX_HTTP_AI_ZONE_BUCKETS - 1)];
 
-    for (q = ngx_queue_head(bucket);
-         q != ngx_queue_sentinel(bucket);
-         q = ngx_queue_next(q))
+ngx_int_t
+ngx_http_ai_zone_count_retry(ngx_http_ai_zone_t *zone)
+{
+    ngx_uint_t             i, now, requests, retries;
+    ngx_http_ai_second_t  *s;
+
+    s = ngx_http_ai_zone_second(zone);
+    now = s->second;
+
+    requests = 0;
+    retries = 0;
+
+    for (i = 0; i < NGX_HTTP_AI_ZONE_SECONDS; i++) {
+
+        if (now - zone->sh->seconds[i].second < NGX_HTTP_AI_ZONE_SECONDS) {
+            requests += zone->sh->seconds[i].requests;
+            retries += zone->sh->seconds[i].retries;
+        }
+    }
+
+    if (retries >= NGX_HTTP_AI_RETRY_MIN
+        && retries * 100 >= requests * NGX_HTTP_AI_RETRY_PERCENT)
     {
-        nb = ngx_queue_data(q, ngx_http_ai_zone_balance_t, bucket);
-
-        if (nb->hash == hash && nb->n == n) {
-            ngx_queue_remove(&nb->lru);
-            ngx_queue_insert_head(&zone->sh->lru, &nb->lru);
-            return nb;
-        }
+        return NGX_BUSY;
     }
 
-    size = offsetof(ngx_http_ai_zone_balance_t, current)
-           + n * sizeof(int64_t);
+    (void) ngx_atomic_fetch_add(&s->retries, 1);
 
-    for ( ;; ) {
-        nb = ngx_slab_calloc_locked(zone->shpool, size);
+    return NGX_OK;
+}
 
-        if (nb || ngx_queue_empty(&zone->sh->lru)) {
-            break;
-        }
 
-        q = ngx_queue_last(&zone->sh->lru);
-        nb = ngx_queue_data(q, ngx_http_ai_zone_balance_t, lru);
+/*
+ * The slot of the current second.  Two workers may meet a stale slot at once:
+ * only one resets it, and a count that falls between is lost, which a budget
+ * can bear.
+ */
 
-        ngx_queue_remove(&nb->lru);
-        ngx_queue_remove(&nb->bucket);
-        ngx_slab_free_locked(zone->shpool, nb);
+static ngx_http_ai_second_t *
+ngx_http_ai_zone_second(ngx_http_ai_zone_t *zone)
+{
+    ngx_atomic_uint_t      now, then;
+    ngx_http_ai_second_t  *s;
+
+    now = ngx_current_msec / 1000;
+    s = &zone->sh->seconds[now % NGX_HTTP_AI_ZONE_SECONDS];
+
+    then = s->second;
+
+    if (then != now && ngx_atomic_cmp_set(&s->second, then, now)) {
+        s->requests = 0;
+        s->retries = 0;
     }
 
-    if (nb == NULL) {
-        return NULL;
-    }
-
-    nb->hash = hash;
-    nb->n = n;
-    ngx_queue_insert_head(bucket, &nb->bucket);
-    ngx_queue_insert_head(&zone->sh->lru, &nb->lru);
-
-    return nb;
+    return s;
 }

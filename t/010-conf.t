@@ -4,11 +4,7 @@
 # parameter and the place, says what to write instead, and repeats no
 # credential.
 #
-# A block's "ai" (or "account", or "route", which are put into a small
-# complete configuration) becomes the file ai.conf, included in http, so that
-# lines can be counted.  "says" is how the message begins and, after the
-# arrow, the line of ai.conf it names.  Whatever must not be logged has
-# "s3cr3t" in it.
+# t/lib/AIConf.pm tells what the sections of the blocks mean.
 
 use lib 't/lib';
 use AIRoute;
@@ -43,7 +39,7 @@ spew('not-pem', "s3cr3t\n");
 spew('targets', join '', map { "target a model=m$_;\n" } 1 .. 64);
 spew('line', "target a;\n\ntarget b;\n");
 
-my %wrap = (
+use AIConf wrap => {
     account => "upstream a {\n    server 127.0.0.1:1;\n    ai_account %s;\n}\n"
                . "ai_route m { target a; }\n",
 
@@ -52,58 +48,7 @@ my %wrap = (
              . "upstream b {\n    server 127.0.0.1:1;\n"
              . "    ai_account provider=vllm base=http://b/v1;\n}\n"
              . "upstream plain {\n    server 127.0.0.1:1;\n}\n%s\n",
-);
-
-add_block_preprocessor(sub {
-    my $block = shift;
-    my ($text, @patterns);
-
-    $text = $block->ai;
-
-    for my $kind (keys %wrap) {
-        next unless defined $block->$kind;
-        (my $in = $block->$kind) =~ s/\n\z//;
-        $text = sprintf $wrap{$kind}, $in;
-    }
-
-    $text =~ s/\$TMP/$tmp/g;
-    # too long to be written out here
-    $text =~ s/\{(.)x(\d+)\}/$1 x $2/ge;
-
-    $block->set_value('user_files', ">>> ai.conf\n$text");
-    $block->set_value('http_config', "include ../html/ai.conf;\n");
-
-    $block->set_value('config', "location /v1/ { ai_pass; }\n"
-                                . "location = /up { return 204; }\n")
-        unless defined $block->config;
-
-    for my $kind (qw(says warns)) {
-        next unless defined $block->$kind;
-
-        for my $line (split /\n/, $block->$kind) {
-            my ($what, $at) = $line =~ /^(.*) -> (\S+)$/
-                or die $block->name . ": no place in \"$line\"\n";
-            my $level = $kind eq 'says' ? 'emerg' : 'warn';
-
-            $what =~ s/\$TMP/$tmp/g;
-            $at = "ai.conf:$at" if $at =~ /^\d+$/;
-            # names the core appends: "in /path/ai.conf:3"
-            push @patterns,
-                 qr{\[$level\][^\n]*\Q$what\E[^\n]* in \S*\Q$at\E(?!\d)};
-        }
-    }
-
-    $block->set_value('must_die', '') if defined $block->says;
-    $block->set_value('error_log', [@patterns]) if @patterns;
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204) unless defined $block->says;
-
-    my @not = map { qr/$_/ } 's3cr3t',
-                  defined $block->silent ? '\[warn\].*ai\.conf' : ();
-    my $have = $block->no_error_log;
-    $block->set_value('no_error_log',
-                      [ref $have ? @$have : (), @not]);
-});
+};
 
 no_long_string();
 run_tests();
@@ -773,11 +718,11 @@ duplicate "balance" in ai_route "gpt-4o" -> 12
 
 
 
-=== TEST 88: backup is for later
+=== TEST 88: a backup model that no route serves
 --- route
 ai_route gpt-4o { target a; backup claude; }
 --- says
-"backup" in ai_route "gpt-4o" is not available in this version, write "target ACCOUNT tier=2 model=NAME" -> 12
+no route serves the backup model "claude" of ai_route "gpt-4o", write "ai_route claude { target ACCOUNT; }" -> 12
 
 
 

@@ -126,7 +126,7 @@ ngx_http_ai_classify_mask(u_char *p, size_t n)
 }
 
 
-/* the first number after a word, or -1 */
+/* the number after a word, where one follows it; or -1 */
 
 static int64_t
 ngx_http_ai_classify_after(const ngx_str_t *s, const char *word)
@@ -134,18 +134,23 @@ ngx_http_ai_classify_after(const ngx_str_t *s, const char *word)
     int64_t        v;
     const u_char  *p, *last;
 
-    last = s->data + s->len;
-    p = s->len ? ngx_http_ai_classify_find(s->data, last, word) : NULL;
-
-    if (p == NULL) {
+    if (s->len == 0) {
         return -1;
     }
 
-    p += strlen(word);
+    p = s->data;
+    last = p + s->len;
 
-    if (p == last || *p < '0' || *p > '9') {
-        return -1;
-    }
+    do {
+        p = ngx_http_ai_classify_find(p, last, word);
+
+        if (p == NULL) {
+            return -1;
+        }
+
+        p += strlen(word);
+
+    } while (p == last || *p < '0' || *p > '9');
 
     for (v = 0; p < last && *p >= '0' && *p <= '9' && v < 1000000000000; p++) {
         v = v * 10 + (*p - '0');

@@ -295,8 +295,9 @@ ngx_http_ai_event_ends(const ngx_http_ai_pluck_t *items)
 
 
 /*
- * A shape that is known and holds nothing is NOTHING; one that is not known
- * is CONTENT, for a stream of it must not pass for empty.
+ * "type" need not come first in the data.  A shape that is known and holds
+ * nothing is NOTHING; one that is not known is CONTENT, for a stream of it
+ * must not pass for empty.
  */
 
 static ngx_uint_t
@@ -310,6 +311,15 @@ ngx_http_ai_event_members(const ngx_http_ai_pluck_t *items)
         return ERROR;
     }
 
+    type = &items[NGX_HTTP_AI_E_TYPE];
+
+    name = (type->type == NGX_HTTP_AI_PLUCK_STRING)
+           ? ngx_http_ai_event_find(type->buf, type->len) : NULL;
+
+    if (name && name->kind != LOOK) {
+        return name->kind;
+    }
+
     kind = ngx_http_ai_event_ends(items)
            | ngx_http_ai_event_begins(&items[NGX_HTTP_AI_E_BLOCK_TYPE])
            | ngx_http_ai_event_begins(&items[NGX_HTTP_AI_E_ITEM_TYPE]);
@@ -320,20 +330,10 @@ ngx_http_ai_event_members(const ngx_http_ai_pluck_t *items)
         kind |= CONTENT;
     }
 
-    if (kind || ngx_http_ai_event_any(items, ngx_http_ai_event_known, 0)) {
+    if (kind || name
+        || ngx_http_ai_event_any(items, ngx_http_ai_event_known, 0))
+    {
         return kind;
-    }
-
-    /* "type" need not come first in the data */
-
-    type = &items[NGX_HTTP_AI_E_TYPE];
-
-    if (type->type == NGX_HTTP_AI_PLUCK_STRING) {
-        name = ngx_http_ai_event_find(type->buf, type->len);
-
-        if (name) {
-            return (name->kind == LOOK) ? NOTHING : name->kind;
-        }
     }
 
     return CONTENT;
@@ -431,6 +431,10 @@ ngx_http_ai_event_tail(const ngx_str_t *data)
     const u_char  *p, *last;
 
     kind = CONTENT;
+
+    if (data->len == 0) {
+        return kind;
+    }
 
     last = data->data + data->len;
     p = last - ngx_min(data->len, NGX_HTTP_AI_EVENT_TAIL);

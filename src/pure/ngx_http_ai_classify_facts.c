@@ -465,6 +465,11 @@ ngx_http_ai_facts_read(ngx_http_ai_facts_t *facts, const u_char *p, size_t n)
 
     facts->wait_ms = -1;
 
+    if (n == 0) {
+        facts->dialect = 11;
+        return;
+    }
+
     last = p + ngx_min(n, NGX_HTTP_AI_CLASSIFY_BODY);
 
     while (p < last && ngx_http_ai_fact_space(*p)) { p++; }

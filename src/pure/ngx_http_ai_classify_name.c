@@ -136,6 +136,25 @@ ngx_http_ai_event_named(const ngx_http_ai_sse_event_t *ev)
 }
 
 
+/* the value of "type": does it name an event that is more than content? */
+
+static ngx_uint_t
+ngx_http_ai_event_telling(const u_char *v, const u_char *last)
+{
+    const u_char                    *end;
+    const ngx_http_ai_event_name_t  *name;
+
+    if (v == last || *v++ != '"') {
+        return 0;
+    }
+
+    end = memchr(v, '"', last - v);
+    name = end ? ngx_http_ai_event_find(v, end - v) : NULL;
+
+    return name && name->kind != CONTENT;
+}
+
+
 /*
  * A member name that ends just before p, at least 7 bytes from the start of
  * the data: does its value make the event worth a parser?  Names are told by
@@ -185,19 +204,14 @@ ngx_http_ai_event_notable(const u_char *p, const u_char *last)
         return 0;
     }
 
-    for (v = p + 1; v < last && *v == ' '; v++) { /* void */ }
-
-    if (last - v < 9) {
-        return last - v < 4 || ngx_memcmp(v, "null", 4) != 0;
-    }
+    for (v = p + 1; v < last && (*v == ' ' || *v == '\t'); v++) { /* void */ }
 
     if (type) {
-        return ngx_memcmp(v, "\"error\"", 7) == 0
-               || ngx_memcmp(v, "\"message", 8) == 0
-               || ngx_memcmp(v, "\"response", 9) == 0;
+        return ngx_http_ai_event_telling(v, last);
     }
 
-    return ngx_memcmp(v, "null", 4) != 0 && ngx_memcmp(v, "false", 5) != 0;
+    return last - v < 5 || (ngx_memcmp(v, "null", 4) != 0
+                            && ngx_memcmp(v, "false", 5) != 0);
 }
 
 

@@ -344,6 +344,10 @@ ngx_http_ai_rules_word(const u_char *p, const u_char *last, const char *word,
 {
     u_char  c;
 
+    if (len == 0) {
+        return (p < last) ? p : NULL;
+    }
+
     c = (u_char) *word | 0x20;
 
     for ( /* void */ ; (size_t) (last - p) >= len; p++) {
@@ -420,10 +424,13 @@ ngx_http_ai_classify_is(const char *pattern, const ngx_str_t *s)
 {
     const u_char  *last;
 
+    if (s->len == 0) {
+        return 0;
+    }
+
     last = s->data + s->len;
 
-    return s->len
-           && ngx_http_ai_rules_here(pattern, s->data, last) == last;
+    return ngx_http_ai_rules_here(pattern, s->data, last) == last;
 }
 
 

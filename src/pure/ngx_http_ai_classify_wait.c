@@ -390,6 +390,10 @@ ngx_http_ai_classify_wait(const u_char *p, size_t n, time_t now)
 {
     const u_char  *last;
 
+    if (n == 0) {
+        return -1;
+    }
+
     last = p + n;
 
     while (p < last && (*p == ' ' || *p == '\t' || *p == '"')) {
@@ -426,9 +430,13 @@ ngx_http_ai_classify_wait_ms(const u_char *p, size_t n)
     uint64_t       nano;
     const u_char  *last;
 
+    if (n == 0) {
+        return -1;
+    }
+
     last = p + n;
 
-    if (n == 0 || ngx_http_ai_wait_number(p, last, &nano) != last) {
+    if (ngx_http_ai_wait_number(p, last, &nano) != last) {
         return -1;
     }
 
@@ -481,6 +489,10 @@ ngx_http_ai_classify_wait_text(const u_char *p, size_t n)
 {
     const char    **phrase;
     const u_char   *at, *last;
+
+    if (n == 0) {
+        return -1;
+    }
 
     last = p + n;
 

@@ -501,9 +501,6 @@ ngx_http_ai_sse_event(ngx_http_ai_sse_t *sse, ngx_http_ai_sse_event_t *ev,
 
     sse->carry_len = 0;
     sse->pending = 0;
-    sse->name_len = 0;
-    sse->seen = 0;
-    sse->cut = NGX_HTTP_AI_SSE_CUT_BOL;
     sse->bom = 0;
     sse->truncated = 0;
 }

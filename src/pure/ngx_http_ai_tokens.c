@@ -145,10 +145,11 @@ ngx_http_ai_tokens_collect(ngx_http_ai_tokens_counts_t *c, const u_char *p,
             continue;
         }
 
-        value = ngx_max(items[i].integer, 0);
-        value = ngx_min(value, NGX_HTTP_AI_TOKENS_MAX);
+        value = ngx_min(items[i].integer, NGX_HTTP_AI_TOKENS_MAX);
 
         k = ngx_http_ai_tokens_paths[i].count;
+
+        /* value[] began with zeroes: this drops what is negative, too */
 
         c->value[k] = ngx_max(c->value[k], value);
         c->known[k] = 1;

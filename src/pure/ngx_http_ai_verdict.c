@@ -39,7 +39,7 @@ static const ngx_http_ai_verdict_t
     [NGX_HTTP_AI_OK] = {
         .name = ngx_string("ok"),
         .moves = { F },
-        .status = 200
+        .status = 200, .code = "ok"
     },
 
     [NGX_HTTP_AI_RATE_LIMIT] = {
@@ -47,14 +47,14 @@ static const ngx_http_ai_verdict_t
         .moves = { A, P, S, M, Q, F },
         .scope = MODEL, .cooldown = 5000, .cooldown_max = 60000,
         .same_if_short = 1,
-        .status = 429
+        .status = 429, .code = "rate_limit_exceeded"
     },
 
     [NGX_HTTP_AI_RATE_LIMIT_DAY] = {
         .name = ngx_string("rate_limit_day"),
         .moves = { A, P, M, F },
         .scope = MODEL, .cooldown = 3600000, .cooldown_max = 3600000,
-        .status = 429
+        .status = 429, .code = "rate_limit_exceeded"
     },
 
     [NGX_HTTP_AI_OVERLOADED] = {
@@ -62,14 +62,14 @@ static const ngx_http_ai_verdict_t
         .moves = { P, A, S, M, Q, F },
         .scope = MODEL,
         .counts = 1,
-        .status = 503
+        .status = 503, .code = "no_target"
     },
 
     [NGX_HTTP_AI_SLOW_DOWN] = {
         .name = ngx_string("slow_down"),
         .moves = { A, P, Q, F },
         .scope = ACCOUNT, .cooldown = 30000, .cooldown_max = 30000,
-        .status = 429
+        .status = 429, .code = "rate_limit_exceeded"
     },
 
     [NGX_HTTP_AI_QUOTA_EXHAUSTED] = {
@@ -77,7 +77,7 @@ static const ngx_http_ai_verdict_t
         .moves = { A, P, M, F },
         .scope = ACCOUNT, .cooldown = 600000, .cooldown_max = 3600000,
         .close = 1,
-        .status = 503
+        .status = 503, .code = "no_target"
     },
 
     [NGX_HTTP_AI_AUTH] = {
@@ -85,7 +85,7 @@ static const ngx_http_ai_verdict_t
         .moves = { A, P, M, F },
         .scope = ACCOUNT, .cooldown = 60000, .cooldown_max = 3600000,
         .close = 1,
-        .status = 502
+        .status = 502, .code = "upstream_auth"
     },
 
     [NGX_HTTP_AI_ACCOUNT_DISABLED] = {
@@ -93,21 +93,22 @@ static const ngx_http_ai_verdict_t
         .moves = { A, P, M, F },
         .scope = ACCOUNT, .cooldown = 60000, .cooldown_max = 3600000,
         .close = 1,
-        .status = 502
+        .status = 502, .code = "upstream_auth"
     },
 
     [NGX_HTTP_AI_PERMISSION] = {
         .name = ngx_string("permission"),
         .moves = { A, P, M, F },
         .scope = MODEL, .cooldown = 600000, .cooldown_max = 600000,
-        .status = 502
+        .status = 502, .code = "upstream_auth"
     },
 
     [NGX_HTTP_AI_MODEL_NOT_FOUND] = {
         .name = ngx_string("model_not_found"),
         .moves = { A, P, M, F },
         .scope = MODEL, .cooldown = 600000, .cooldown_max = 600000,
-        .status = 404
+        .pass = 1,
+        .status = 404, .code = "model_not_found"
     },
 
     [NGX_HTTP_AI_CONTEXT_LENGTH] = {
@@ -115,89 +116,89 @@ static const ngx_http_ai_verdict_t
         .moves = { M, F },
         .larger_window = 1,
         .pass = 1,
-        .status = 400
+        .status = 400, .code = "context_length_exceeded"
     },
 
     [NGX_HTTP_AI_REQUEST_TOO_LARGE] = {
         .name = ngx_string("request_too_large"),
         .moves = { A, P, M, F },
-        .status = 413
+        .status = 413, .code = "request_too_large"
     },
 
     [NGX_HTTP_AI_CONTENT_FILTER] = {
         .name = ngx_string("content_filter"),
         .moves = { F },
         .pass = 1,
-        .status = 400
+        .status = 400, .code = "content_filter"
     },
 
     [NGX_HTTP_AI_INVALID_REQUEST] = {
         .name = ngx_string("invalid_request"),
         .moves = { F },
         .pass = 1,
-        .status = 400
+        .status = 400, .code = "invalid_request_error"
     },
 
     [NGX_HTTP_AI_GENERATION_FAILED] = {
         .name = ngx_string("generation_failed"),
         .moves = { S, M, F },
         .pass = 1,
-        .status = 502
+        .status = 502, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_OUTPUT_LIMIT] = {
         .name = ngx_string("output_limit"),
         .moves = { F },
         .pass = 1,
-        .status = 200
+        .status = 200, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_SERVER_ERROR] = {
         .name = ngx_string("server_error"),
         .moves = { A, P, S, M, F },
         .counts = 1,
-        .status = 502
+        .status = 502, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_CONNECT] = {
         .name = ngx_string("connect"),
         .moves = { A, P, S, M, F },
         .counts = 1, .account_wide = 1,
-        .status = 502
+        .status = 502, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_RESET] = {
         .name = ngx_string("reset"),
         .moves = { A, P, S, M, F },
         .counts = 1,
-        .status = 502
+        .status = 502, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_TIMEOUT] = {
         .name = ngx_string("timeout"),
         .moves = { A, P, M, F },
         .counts = 1, .silent = 1,
-        .status = 504
+        .status = 504, .code = "deadline_exceeded"
     },
 
     [NGX_HTTP_AI_EMPTY] = {
         .name = ngx_string("empty"),
         .moves = { A, P, S, M, F },
         .counts = 1,
-        .status = 502
+        .status = 502, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_CONFLICT] = {
         .name = ngx_string("conflict"),
         .moves = { S, F },
         .pass = 1,
-        .status = 409
+        .status = 409, .code = "upstream_error"
     },
 
     [NGX_HTTP_AI_CLIENT_CLOSED] = {
         .name = ngx_string("client_closed"),
         .moves = { F },
-        .status = 499
+        .status = 499, .code = "upstream_error"
     }
 };
 
@@ -221,4 +222,18 @@ ngx_http_ai_verdict(ngx_http_ai_verdict_e v)
     }
 
     return &ngx_http_ai_verdicts[v];
+}
+
+
+ngx_uint_t
+ngx_http_ai_verdict_has(const ngx_http_ai_move_e *moves,
+    ngx_http_ai_move_e move)
+{
+    for ( /* void */ ; *moves != NGX_HTTP_AI_MOVE_FAIL; moves++) {
+        if (*moves == move) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

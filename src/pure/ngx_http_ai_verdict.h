@@ -90,8 +90,13 @@ typedef struct {
 
     ngx_uint_t             status;     /* what the client gets in the end,
                                           where its own is not passed on */
+    const char            *code;       /* error.code that goes with it */
 } ngx_http_ai_verdict_t;
 
+
+/* 1: the row of moves has this one */
+ngx_uint_t ngx_http_ai_verdict_has(const ngx_http_ai_move_e *moves,
+    ngx_http_ai_move_e move);
 
 /* never NULL */
 const ngx_http_ai_verdict_t *ngx_http_ai_verdict(ngx_http_ai_verdict_e v);

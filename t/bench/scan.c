@@ -230,12 +230,12 @@ main(void)
     free(p);
 
     p = ngx_http_ai_bench_stream(8 * 1024 * 1024, &n);
-    ngx_http_ai_bench_sse("8 MB, events of 315 bytes, whole", p, n, n);
-    ngx_http_ai_bench_sse("8 MB, events of 315 bytes, pieces of 16 KB", p, n,
+    ngx_http_ai_bench_sse("8 MB, events of 303 bytes, whole", p, n, n);
+    ngx_http_ai_bench_sse("8 MB, events of 303 bytes, pieces of 16 KB", p, n,
                           16384);
-    ngx_http_ai_bench_sse("8 MB, events of 315 bytes, pieces of 1400 B", p, n,
+    ngx_http_ai_bench_sse("8 MB, events of 303 bytes, pieces of 1400 B", p, n,
                           1400);
-    ngx_http_ai_bench_sse("8 MB, events of 315 bytes, pieces of 100 B", p, n,
+    ngx_http_ai_bench_sse("8 MB, events of 303 bytes, pieces of 100 B", p, n,
                           100);
     free(p);
 

@@ -165,6 +165,9 @@ sub test_nginx {
         my $ok = $block->log_ok;
         my $bad = qr/\[(?:$level)\]|Sanitizer|runtime error:/;
 
+        # what nginx says when it refuses to start is in the log, too
+        $block->set_value('suppress_stderr', 1) if defined $block->must_die;
+
         # one pattern for all, so that it counts as one test
         $bad = qr/^(?!.*(?:$ok)).*$bad/ if defined $ok && $ok ne '';
 

@@ -567,7 +567,30 @@ ngx_http_ai_test_max_key(void)
         t_eq(m.type, NGX_HTTP_AI_JSON_NUMBER);
         t_eq(m.end - m.start, 1);
         t_eq(m.len, 0);
+
+        /* one byte more is another name, even where only 64 are kept */
+
+        snprintf(json, sizeof(json), "{\"%.*s\":1,\"%.*s\":2}", (int) i, name,
+                 (int) i + 1, name);
+
+        ngx_http_ai_json_init(&js, &m, 1, 1);
+        t_eq(ngx_http_ai_json_feed(&js, (u_char *) json, strlen(json)),
+             NGX_OK);
     }
+
+    /* the empty name, on the top and below */
+
+    memset(&m, 0, sizeof(m));
+    m.name.data = (u_char *) "";
+
+    ngx_http_ai_json_init(&js, &m, 1, 1);
+    t_eq(ngx_http_ai_json_feed(&js, (u_char *) "{\"a\":{\"\":1,\"b\":2}}", 18),
+         NGX_OK);
+    t_eq(m.type, NGX_HTTP_AI_JSON_NONE);
+
+    ngx_http_ai_json_init(&js, &m, 1, 1);
+    t_eq(ngx_http_ai_json_feed(&js, (u_char *) "{\"\":1}", 6), NGX_OK);
+    t_eq(m.type, NGX_HTTP_AI_JSON_NUMBER);
 }
 
 

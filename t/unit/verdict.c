@@ -47,7 +47,7 @@ static const ngx_http_ai_test_verdict_t  wanted[] = {
     { NGX_HTTP_AI_PERMISSION, "permission", "APMF", 'm', 600000, 600000, "",
       502 },
     { NGX_HTTP_AI_MODEL_NOT_FOUND, "model_not_found", "APMF", 'm', 600000,
-      600000, "", 404 },
+      600000, "p", 404 },
     { NGX_HTTP_AI_CONTEXT_LENGTH, "context_length", "MF", '-', 0, 0, "lp",
       400 },
     { NGX_HTTP_AI_REQUEST_TOO_LARGE, "request_too_large", "APMF", '-', 0, 0,

@@ -1,0 +1,105 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * The pieces of the configuration for each other: how a block is read whose
+ * words are no directives of nginx, and what the blocks have in common.  Each
+ * function that fails has said why, with file and line.
+ */
+
+
+#ifndef _NGX_HTTP_AI_CONF_BLOCK_H_INCLUDED_
+#define _NGX_HTTP_AI_CONF_BLOCK_H_INCLUDED_
+
+
+#include "ngx_http_ai_conf.h"
+
+
+#define NGX_HTTP_AI_CONF_MANY     1      /* may stand more than once */
+#define NGX_HTTP_AI_CONF_BOUNDED  2      /* a time that the deadline bounds */
+#define NGX_HTTP_AI_CONF_LATER    4      /* refused, hence not recommended */
+
+
+typedef struct ngx_http_ai_conf_block_s  ngx_http_ai_conf_block_t;
+typedef struct ngx_http_ai_conf_word_s   ngx_http_ai_conf_word_t;
+
+
+/* one statement that a block knows */
+
+struct ngx_http_ai_conf_word_s {
+    ngx_str_t                       name;
+    char                         *(*set)(ngx_conf_t *cf,
+                                        ngx_http_ai_conf_block_t *block,
+                                        const ngx_http_ai_conf_word_t *word);
+    const char                     *usage;     /* what to write instead */
+    ngx_uint_t                      least;     /* arguments */
+    ngx_uint_t                      most;
+    ngx_uint_t                      flags;
+    size_t                          offset;    /* in block->object, and the */
+    ngx_int_t                       min;       /* value's limits, for setters
+                                                  that serve several words */
+    ngx_int_t                       max;
+};
+
+
+/* the block being read; cf->handler_conf inside */
+
+struct ngx_http_ai_conf_block_s {
+    const char                     *directive;
+    const ngx_str_t                *name;
+    const ngx_http_ai_conf_word_t  *words;     /* fewer than 32, the last has
+                                                  no name */
+    void                           *object;
+    ngx_uint_t                      seen;      /* a bit per word */
+};
+
+
+/*
+ * Reads up to the closing brace.  "include" works inside; unknown words, a
+ * word twice and a wrong number of arguments are refused.
+ */
+char *ngx_http_ai_conf_block(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block);
+
+/* says that a statement's value is invalid, and what to write */
+char *ngx_http_ai_conf_block_invalid(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word,
+    ngx_str_t *value);
+
+
+/* "where": how the message goes on after "model name" */
+ngx_int_t ngx_http_ai_conf_model_check(ngx_conf_t *cf, ngx_str_t *name,
+    const char *where);
+
+/* the name in quotes, escaped */
+ngx_int_t ngx_http_ai_conf_model_json(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *json);
+
+/* "where" and "owner" say who names the account, as in: route "m" */
+ngx_http_ai_account_t *ngx_http_ai_conf_link_account(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf, const ngx_str_t *name,
+    const ngx_http_ai_place_t *place, const char *where,
+    const ngx_str_t *owner);
+
+
+/* the setter of "backup" in ai_route */
+char *ngx_http_ai_conf_backup(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
+    const ngx_http_ai_conf_word_t *word);
+
+/* finds the routes of backup models, refuses cycles; routes are indexed */
+ngx_int_t ngx_http_ai_conf_backup_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+
+/* adds the built-in class */
+ngx_int_t ngx_http_ai_conf_class_init(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+/* accounts and the default by name; accounts, routes, backups are resolved */
+ngx_int_t ngx_http_ai_conf_class_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+
+#endif /* _NGX_HTTP_AI_CONF_BLOCK_H_INCLUDED_ */
