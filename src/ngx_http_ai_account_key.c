@@ -287,7 +287,10 @@ ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
     account->credential_hash =
                           ngx_http_ai_account_key_hash(&account->credential);
 
-    name = &ngx_http_ai_account_headers[account->provider->credential];
+    name = &ngx_http_ai_account_headers[
+               ngx_http_ai_provider_credential(account->provider,
+                                               account->prefix.data,
+                                               account->prefix.len)];
 
     line.len = name->len + account->credential.len + sizeof(CRLF) - 1;
 

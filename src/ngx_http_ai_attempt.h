@@ -135,6 +135,7 @@ struct ngx_http_ai_attempt_s {
     ngx_event_t                    park;       /* ends a pause */
     ngx_msec_t                     park_start;
     ngx_msec_t                     paused;     /* ms in all pauses */
+    ngx_msec_t                     waited;     /* ms of max_wait used */
     ngx_queue_t                    line;       /* this worker's queued ones */
     ngx_http_ai_ticket_t           ticket;
     ngx_msec_t                     queue_end;

@@ -183,8 +183,8 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     } else if (at->expired) {
         (void) ngx_http_ai_error_set(r, &ctx->error,
                       NGX_HTTP_GATEWAY_TIME_OUT, "deadline_exceeded",
-                      "no answer within the deadline of %M ms, after %ui "
-                      "attempts", ctx->policy->deadline, at->ntries);
+                      "no answer within the deadline of %M ms, attempts: %ui",
+                      ctx->policy->deadline, at->ntries);
 
     } else if (at->ntries == 0) {
         (void) ngx_http_ai_error_set(r, &ctx->error,
@@ -198,8 +198,8 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     } else {
         (void) ngx_http_ai_error_set(r, &ctx->error, row->status, row->code,
-                      "no account could answer for the model \"%V\", after "
-                      "%ui attempts: %V",
+                      "no account could answer for the model \"%V\", "
+                      "attempts: %ui, cause: %V",
                       &ctx->facts.model, at->ntries, &row->name);
     }
 }
@@ -263,6 +263,7 @@ ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at)
                                ctx->policy);
     }
 
+    ctx->plan.banned = 0;
     ngx_http_ai_route_refresh(&ctx->plan, ctx->conf->zone, 1);
 
     if (!ctx->plan.away) {

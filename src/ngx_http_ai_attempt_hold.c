@@ -334,6 +334,10 @@ ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
         return ngx_http_ai_attempt_more(r, at);
     }
 
+    /* the first token is here: its limit is met, now a stall would be one */
+
+    ngx_add_timer(r->upstream->peer.connection->read, policy->stall);
+
     if ((policy->hold == 0 && policy->hold_tokens == 0)
         || (policy->hold_tokens && hold->content >= policy->hold_tokens))
     {

@@ -114,6 +114,7 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
 
     case NGX_HTTP_AI_STEP_SAME:
         at->same_tried = 1;
+        at->waited += decision.delay;
         at->next = at->target;
         break;
 
@@ -125,6 +126,7 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
         break;
 
     case NGX_HTTP_AI_STEP_WAIT:
+        at->waited += decision.delay;
         return;
 
     case NGX_HTTP_AI_STEP_QUEUE:
@@ -159,7 +161,7 @@ ngx_http_ai_attempt_rungs(ngx_http_ai_attempt_t *at,
 
     rungs->attempts_left = policy->attempts - at->ntries;
     rungs->time_left = (ngx_msec_int_t) (at->deadline - now);
-    rungs->max_wait = policy->max_wait;
+    rungs->max_wait = (ngx_msec_int_t) (policy->max_wait - at->waited);
     rungs->same = policy->retry_same;
     rungs->random = (uint32_t) ngx_random();
     rungs->same_tried = at->same_tried;

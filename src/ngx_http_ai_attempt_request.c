@@ -477,10 +477,9 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     p = ngx_cpymem(p, account->host.data, account->host.len);
     *p++ = CR; *p++ = LF;
 
-    p = ngx_cpymem(p, account->credential.data, account->credential.len);
-
-    p = ngx_sprintf(p, "Accept-Encoding: identity" CRLF
-                       "Content-Length: %O" CRLF, length);
+    p = ngx_sprintf(p, "%VAccept-Encoding: identity" CRLF
+                       "Content-Length: %O" CRLF, &account->credential,
+                    length);
 
     b->last = ngx_cpymem(p, at->head.data, at->head.len);
 

@@ -498,6 +498,11 @@ ngx_http_ai_sink_param_password(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
 
     secret = getenv((char *) name.data);
 
+    if (secret == NULL && ngx_process == NGX_PROCESS_SIGNALLER) {
+        /* "nginx -s stop" from a shell needs no password */
+        return NGX_CONF_OK;
+    }
+
     if (secret == NULL || *secret == '\0') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"password=env:%V\" in \"ai_usage\": no such "

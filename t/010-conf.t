@@ -580,7 +580,7 @@ ai_route gpt-4o {
     targets a;
 }
 --- says
-unknown directive "targets" in ai_route "gpt-4o", use target or balance -> 13
+unknown directive "targets" in ai_route "gpt-4o", use target, balance, backup, window or include -> 13
 
 
 
@@ -598,7 +598,7 @@ unexpected "{" -> 13
 --- route
 ai_route gpt-4o { target; }
 --- says
-no account in "target" of ai_route "gpt-4o", write "target ACCOUNT -> 12
+invalid number of arguments of "target" in ai_route "gpt-4o", write "target ACCOUNT -> 12
 
 
 
@@ -706,7 +706,7 @@ ai_route gpt-4o { target a; balance least_time; }
 --- route
 ai_route gpt-4o { target a; balance; }
 --- says
-"balance" in ai_route "gpt-4o" takes one word, write "balance weighted;" -> 12
+invalid number of arguments of "balance" in ai_route "gpt-4o", write "balance weighted;" -> 12
 
 
 
