@@ -505,6 +505,9 @@ ngx_http_ai_attempt_free(ngx_peer_connection_t *pc, void *data,
 
     at->peer.tries = pc->tries;
 
+    /* the core would add a try of its own for a kept connection */
+    pc->cached = 0;
+
     if (!(state & NGX_PEER_FAILED) && !at->judged) {
         return;
     }

@@ -142,6 +142,7 @@ struct ngx_http_ai_attempt_s {
 
     ngx_str_t                      saved;      /* a client error's body, in
                                                   case the backup fails too */
+    ngx_str_t                      saved_type;
     ngx_uint_t                     saved_status;
 
     unsigned                       again:1;    /* next: the same target, the
@@ -193,6 +194,14 @@ ngx_int_t ngx_http_ai_attempt_init_peer(ngx_http_request_t *r,
 /* ngx_http_ai_attempt_request.c: u->request_bufs for at->target */
 ngx_int_t ngx_http_ai_attempt_request(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+
+/*
+ * 1: some "Connection" header of the list names more than keep-alive or
+ * close; 1: one of them names this header (RFC 9110, 7.6.1).
+ */
+ngx_uint_t ngx_http_ai_attempt_nominates(ngx_list_t *headers);
+ngx_uint_t ngx_http_ai_attempt_nominated(ngx_list_t *headers,
+    ngx_table_elt_t *header);
 
 /* ngx_http_ai_attempt_reply.c: u->process_header and u->input_filter */
 ngx_int_t ngx_http_ai_attempt_status_line(ngx_http_request_t *r);

@@ -139,6 +139,8 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
         ctx->error.verdict = try->verdict;
         ctx->error.status = at->reply.status;
         ctx->error.body = ngx_http_ai_attempt_held(r, at);
+        ctx->error.content_type = at->reply.content_type;
+        ctx->error.raw = 1;
         return;
     }
 
@@ -148,6 +150,8 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
 
         ctx->error.status = at->saved_status;
         ctx->error.body = at->saved;
+        ctx->error.content_type = at->saved_type;
+        ctx->error.raw = 1;
         return;
     }
 

@@ -42,6 +42,8 @@ static ssize_t ngx_http_ai_attempt_reread(ngx_connection_t *c, u_char *buf,
     size_t size);
 static ngx_int_t ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_json_ends(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_save(ngx_http_request_t *r,
@@ -56,7 +58,10 @@ static ngx_int_t ngx_http_ai_attempt_reject(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_http_ai_verdict_e verdict);
 
 
-/* such a body ends with the connection, which process_header never sees */
+/*
+ * Such a body ends with the connection, which process_header never sees; JSON
+ * tells itself when it is complete.
+ */
 
 #define ngx_http_ai_attempt_until_close(r)                                    \
     (!(r)->upstream->headers_in.chunked                                       \
@@ -83,9 +88,7 @@ ngx_http_ai_attempt_hold(ngx_http_request_t *r)
     }
 
     if (reply->status < 300
-        && (reply->encoded
-            || (!reply->sse
-                && (!reply->json || ngx_http_ai_attempt_until_close(r)))))
+        && (reply->encoded || (!reply->sse && !reply->json)))
     {
         return r->upstream->headers_in.content_length_n == 0
                ? ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY)
@@ -414,6 +417,16 @@ ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
     ngx_buf_t  *b;
     ngx_str_t   body;
 
+    if (!at->hold.complete && ngx_http_ai_attempt_until_close(r)) {
+
+        rc = ngx_http_ai_attempt_json_ends(r, at);
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        at->hold.complete = (rc == NGX_OK);
+    }
+
     if (!at->hold.complete) {
 
         b = &r->upstream->buffer;
@@ -451,6 +464,27 @@ ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
     }
 
     return ngx_http_ai_attempt_pass(r, at);
+}
+
+
+/* NGX_OK: what is here is a whole document; NGX_DECLINED: not yet */
+
+static ngx_int_t
+ngx_http_ai_attempt_json_ends(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at)
+{
+    size_t     n;
+    ngx_str_t  body;
+
+    body = ngx_http_ai_attempt_held(r, at);
+
+    for (n = body.len; n && body.data[n - 1] <= ' '; n--) { /* void */ }
+
+    if (n == 0 || body.data[n - 1] != '}') {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_ai_stream_whole(r, &at->ctx->stream, &body);
 }
 
 
@@ -517,6 +551,7 @@ ngx_http_ai_attempt_save(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     }
 
     at->saved.len = body.len;
+    at->saved_type = at->reply.content_type;
     at->saved_status = at->reply.status;
 
     return NGX_OK;
@@ -561,6 +596,12 @@ ngx_http_ai_attempt_held(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         /* the bytes after the head, where buffer.pos still stands */
         body.data = u->buffer.pos;
         body.len = u->buffer.last - u->buffer.pos;
+
+        if (u->headers_in.content_length_n >= 0
+            && (off_t) body.len > u->headers_in.content_length_n)
+        {
+            body.len = (size_t) u->headers_in.content_length_n;
+        }
     }
 
     return body;
@@ -667,7 +708,7 @@ ngx_http_ai_attempt_reject(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
     u = r->upstream;
 
-    if (at->hold.complete) {
+    if (at->hold.complete && !ngx_http_ai_attempt_until_close(r)) {
         u->keepalive = !u->headers_in.connection_close;
     }
 

@@ -25,6 +25,7 @@ static ngx_int_t ngx_http_ai_attempt_header_line(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+static void ngx_http_ai_attempt_drop_nominated(ngx_list_t *headers);
 static ngx_int_t ngx_http_ai_attempt_invalid(ngx_http_ai_attempt_t *at,
     ngx_log_t *log, const char *what);
 static void ngx_http_ai_attempt_note(ngx_http_ai_reply_t *reply,
@@ -72,6 +73,7 @@ static ngx_http_ai_reply_header_t  ngx_http_ai_reply_headers[] = {
 
 static ngx_str_t  ngx_http_ai_not_returned_prefixes[] = {
     ngx_string("x-ratelimit-"),
+    ngx_string("ratelimit"),
     ngx_string("anthropic-ratelimit-"),
     ngx_string("anthropic-organization"),
     ngx_string("x-accel-"),
@@ -275,7 +277,7 @@ ngx_http_ai_attempt_returned(ngx_http_ai_main_conf_t *amcf,
 
     for (prefix = ngx_http_ai_not_returned_prefixes; prefix->len; prefix++) {
 
-        if (h->key.len > prefix->len
+        if (h->key.len >= prefix->len
             && ngx_memcmp(h->lowcase_key, prefix->data, prefix->len) == 0)
         {
             return 0;
@@ -322,6 +324,8 @@ ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
         u->headers_in.content_length_n = -1;
     }
 
+    ngx_http_ai_attempt_drop_nominated(&u->headers_in.headers);
+
     type = &at->reply.content_type;
 
     at->reply.sse = type->len >= 17
@@ -347,6 +351,41 @@ ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
     u->process_header = ngx_http_ai_attempt_hold;
 
     return ngx_http_ai_attempt_hold(r);
+}
+
+
+/* what the answer's "Connection" names is for that hop only */
+
+static void
+ngx_http_ai_attempt_drop_nominated(ngx_list_t *headers)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (!ngx_http_ai_attempt_nominates(headers)) {
+        return;
+    }
+
+    part = &headers->part;
+    h = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (ngx_http_ai_attempt_nominated(headers, &h[i])) {
+            h[i].hash = 0;
+        }
+    }
 }
 
 

@@ -28,9 +28,7 @@ typedef struct {
 static ngx_int_t ngx_http_ai_attempt_head(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_uint_t ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
-    ngx_table_elt_t *h, ngx_str_t *connection);
-static ngx_uint_t ngx_http_ai_attempt_nominated(ngx_str_t *connection,
-    ngx_str_t *name);
+    ngx_table_elt_t *h, ngx_list_t *nominating);
 static ngx_int_t ngx_http_ai_attempt_edits(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_http_ai_edit_t *edits);
 static ngx_int_t ngx_http_ai_attempt_insert(ngx_http_request_t *r,
@@ -116,7 +114,7 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 {
     u_char                   *p;
     size_t                    len;
-    ngx_str_t                 connection;
+    ngx_list_t               *nominating;
     ngx_uint_t                i, pass;
     ngx_list_part_t          *part;
     ngx_table_elt_t          *h;
@@ -126,11 +124,8 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     len = sizeof("X-Request-ID: " CRLF CRLF) - 1 + at->ctx->id.len;
     p = NULL;
 
-    ngx_str_null(&connection);
-
-    if (r->headers_in.connection) {
-        connection = r->headers_in.connection->value;
-    }
+    nominating = ngx_http_ai_attempt_nominates(&r->headers_in.headers)
+                 ? &r->headers_in.headers : NULL;
 
     for (pass = 0; pass < 2; pass++) {
 
@@ -149,7 +144,7 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
                 i = 0;
             }
 
-            if (!ngx_http_ai_attempt_forwarded(amcf, &h[i], &connection)) {
+            if (!ngx_http_ai_attempt_forwarded(amcf, &h[i], nominating)) {
                 continue;
             }
 
@@ -186,7 +181,7 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
 static ngx_uint_t
 ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
-    ngx_table_elt_t *h, ngx_str_t *connection)
+    ngx_table_elt_t *h, ngx_list_t *nominating)
 {
     if (h->hash == 0) {
         return 0;
@@ -212,8 +207,7 @@ ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
 
     /* RFC 9110, 7.6.1: what "Connection" names is for this hop only */
 
-    if (connection->len && ngx_http_ai_attempt_nominated(connection, &h->key))
-    {
+    if (nominating && ngx_http_ai_attempt_nominated(nominating, h)) {
         return 0;
     }
 
@@ -221,34 +215,100 @@ ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
 }
 
 
-static ngx_uint_t
-ngx_http_ai_attempt_nominated(ngx_str_t *connection, ngx_str_t *name)
+ngx_uint_t
+ngx_http_ai_attempt_nominates(ngx_list_t *headers)
 {
-    u_char  *p, *last, *token;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
 
-    p = connection->data;
-    last = p + connection->len;
+    part = &headers->part;
+    h = part->elts;
 
-    while (p < last) {
+    for (i = 0; /* void */; i++) {
 
-        while (p < last && (*p == ' ' || *p == ',' || *p == '\t')) {
-            p++;
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return 0;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
         }
 
-        token = p;
-
-        while (p < last && *p != ' ' && *p != ',' && *p != '\t') {
-            p++;
-        }
-
-        if ((size_t) (p - token) == name->len
-            && ngx_strncasecmp(token, name->data, name->len) == 0)
+        if (h[i].key.len == sizeof("connection") - 1
+            && ngx_memcmp(h[i].lowcase_key, "connection",
+                          sizeof("connection") - 1)
+               == 0
+            && !(h[i].value.len == 10
+                 && ngx_strncasecmp(h[i].value.data, (u_char *) "keep-alive",
+                                    10)
+                    == 0)
+            && !(h[i].value.len == 5
+                 && ngx_strncasecmp(h[i].value.data, (u_char *) "close", 5)
+                    == 0))
         {
             return 1;
         }
     }
+}
 
-    return 0;
+
+ngx_uint_t
+ngx_http_ai_attempt_nominated(ngx_list_t *headers, ngx_table_elt_t *header)
+{
+    u_char           *p, *last, *token;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &headers->part;
+    h = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return 0;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len != sizeof("connection") - 1
+            || ngx_memcmp(h[i].lowcase_key, "connection",
+                          sizeof("connection") - 1)
+               != 0)
+        {
+            continue;
+        }
+
+        p = h[i].value.data;
+        last = p + h[i].value.len;
+
+        while (p < last) {
+
+            while (p < last && (*p == ' ' || *p == ',' || *p == '\t')) {
+                p++;
+            }
+
+            token = p;
+
+            while (p < last && *p != ' ' && *p != ',' && *p != '\t') {
+                p++;
+            }
+
+            if ((size_t) (p - token) == header->key.len
+                && ngx_strncasecmp(token, header->key.data, header->key.len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
 }
 
 

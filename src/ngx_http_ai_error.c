@@ -190,7 +190,7 @@ ngx_http_ai_error_dialect(ngx_http_request_t *r)
 ngx_str_t
 ngx_http_ai_error_body(ngx_http_request_t *r, ngx_http_ai_error_t *error)
 {
-    if (error->body.len) {
+    if (error->raw) {
         return error->body;
     }
 

@@ -27,11 +27,13 @@ typedef struct {
     ngx_str_t                code;      /* error.code */
     ngx_str_t                param;     /* error.param; empty: null */
     ngx_str_t                message;
-    ngx_str_t                body;      /* an upstream's own, instead of all
-                                           of the above; else empty */
+    ngx_str_t                body;      /* the answer's body, once made */
+    ngx_str_t                content_type;  /* of a raw one */
     ngx_http_ai_verdict_e    verdict;   /* for the record */
     time_t                   retry_after;   /* seconds; 0: no header */
     unsigned                 retry:1;   /* a retry can help */
+    unsigned                 raw:1;     /* body is an upstream's own, as it
+                                           came */
 } ngx_http_ai_error_t;
 
 

@@ -96,7 +96,7 @@ ngx_http_ai_filter_replace(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     }
 
     ctx->error.body = ngx_http_ai_error_body(r, &ctx->error);
-    if (ctx->error.body.len == 0) {
+    if (ctx->error.body.len == 0 && !ctx->error.raw) {
         return NGX_ERROR;
     }
 
@@ -108,6 +108,11 @@ ngx_http_ai_filter_replace(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     r->headers_out.status_line.len = 0;
 
     ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    if (ctx->error.raw) {
+        r->headers_out.content_type = ctx->error.content_type;
+    }
+
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_null(&r->headers_out.charset);
@@ -326,7 +331,7 @@ ngx_http_ai_filter_error(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     b->last = b->pos + ctx->error.body.len;
     b->start = b->pos;
     b->end = b->last;
-    b->memory = 1;
+    b->memory = (b->pos != b->last);
     b->last_buf = 1;
     b->last_in_chain = 1;
 

@@ -38,8 +38,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_ai_status_path(ngx_http_request_t *r,
     ngx_http_ai_loc_conf_t *alcf, ngx_http_ai_status_path_t *path);
-static ngx_int_t ngx_http_ai_status_allowed(ngx_http_request_t *r,
-    ngx_http_ai_loc_conf_t *alcf);
+static ngx_int_t ngx_http_ai_status_refuse(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_ai_status_bearer(ngx_http_request_t *r,
     ngx_str_t *admin);
 static ngx_int_t ngx_http_ai_status_act(ngx_http_request_t *r,
@@ -94,10 +93,15 @@ ngx_http_ai_status_handler(ngx_http_request_t *r)
                                         &path.action->name);
     }
 
-    rc = ngx_http_ai_status_allowed(r, alcf);
+    if (alcf->admin.len == 0) {
+        return ngx_http_ai_status_error(r, NGX_HTTP_FORBIDDEN,
+                   "admin_not_configured",
+                   "actions are off, write \"ai_status admin=sha256:HEX;\" in "
+                   "the location to allow them");
+    }
 
-    if (rc != NGX_OK) {
-        return rc;
+    if (!ngx_http_ai_status_bearer(r, &alcf->admin)) {
+        return ngx_http_ai_status_refuse(r);
     }
 
     return ngx_http_ai_status_act(r, &path);
@@ -164,22 +168,11 @@ ngx_http_ai_status_path(ngx_http_request_t *r, ngx_http_ai_loc_conf_t *alcf,
 }
 
 
-/* NGX_OK, or what the handler returns after the refusal was sent */
+/* says nothing of the path: who may not act learns no names of accounts */
 
 static ngx_int_t
-ngx_http_ai_status_allowed(ngx_http_request_t *r, ngx_http_ai_loc_conf_t *alcf)
+ngx_http_ai_status_refuse(ngx_http_request_t *r)
 {
-    if (alcf->admin.len == 0) {
-        return ngx_http_ai_status_error(r, NGX_HTTP_FORBIDDEN,
-                   "admin_not_configured",
-                   "actions are off, write \"ai_status admin=sha256:HEX;\" in "
-                   "the location to allow them");
-    }
-
-    if (ngx_http_ai_status_bearer(r, &alcf->admin)) {
-        return NGX_OK;
-    }
-
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "ai operator's bearer is missing or wrong");
 

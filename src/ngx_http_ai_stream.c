@@ -81,6 +81,14 @@ ngx_http_ai_stream_start_json(ngx_http_request_t *r, ngx_http_ai_stream_t *st)
     u_char                     *p;
     ngx_http_ai_json_member_t  *m;
 
+    st->mode = NGX_HTTP_AI_STREAM_JSON;
+
+    if (st->json) {
+        ngx_http_ai_json_init(st->json, st->members,
+                              NGX_HTTP_AI_STREAM_MEMBERS, 0);
+        return NGX_OK;
+    }
+
     p = ngx_palloc(r->pool,
                    sizeof(ngx_http_ai_json_t)
                    + NGX_HTTP_AI_STREAM_MEMBERS
@@ -106,7 +114,6 @@ ngx_http_ai_stream_start_json(ngx_http_request_t *r, ngx_http_ai_stream_t *st)
     ngx_http_ai_json_init(st->json, m, NGX_HTTP_AI_STREAM_MEMBERS, 0);
 
     st->members = m;
-    st->mode = NGX_HTTP_AI_STREAM_JSON;
 
     return NGX_OK;
 }

@@ -2,9 +2,9 @@
 
 # Traffic classes, backup models and windows: what "nginx -t" refuses and what
 # it warns of.  t/lib/AIConf.pm tells what the sections of the blocks mean: in
-# ai.conf there are first four accounts, a to c and one without a route, and an
-# upstream that is none; "class" stands from line 13 on behind a route that has
-# all accounts, "routes" from line 12 on without that route.
+# ai.conf there are first the accounts a, b and c and an upstream that is none;
+# "class" stands from line 13 on, behind a route that has all accounts, "routes"
+# from line 12 on, without that route.
 
 use lib 't/lib';
 use AIRoute;
@@ -199,7 +199,7 @@ unexpected "{" -> 14
 --- class
 ai_class c {
 --- says
-unexpected end of file, expecting "}" -> 13
+unexpected end of file, expecting "}" -> 14
 
 
 

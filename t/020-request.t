@@ -480,7 +480,7 @@ location /v1 { ai_pass; }
 --- request eval
 ["POST /v1chat/completions\n$main::ok", "POST /v1x/chat/completions\n{}",
  "POST /v1\n{}"]
---- refused: 404 not_found - this gateway serves POST requests to /v1/chat/completions,
+--- refused: 404 not_found - this gateway serves POST requests to
 
 
 

@@ -235,7 +235,7 @@ is(post('m' x 254)->{status}, 404, 'not one shorter');
 --- routes
 ai_route m { target A; }
 --- table
-m => A m
+m => a m
 
 
 
