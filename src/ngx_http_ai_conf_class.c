@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_ai_conf_block.h"
+#include "ngx_http_ai_zone.h"
 
 
 #define NGX_HTTP_AI_CLASS_NAME   64
@@ -123,7 +124,7 @@ static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_class_words[] = {
       0, 0, NGX_HTTP_AI_CLASS_DAY },
 
     { ngx_string("queue"), ngx_http_ai_conf_class_queue,
-      "queue TIME [max=1..65535]|off", 1, 2, NGX_HTTP_AI_CONF_BOUNDED,
+      "queue TIME [max=1..1024]|off", 1, 2, NGX_HTTP_AI_CONF_BOUNDED,
       offsetof(ngx_http_ai_class_t, queue), 0, NGX_HTTP_AI_CLASS_DAY },
 
     { ngx_string("priority"), ngx_http_ai_conf_class_number,
@@ -560,7 +561,7 @@ ngx_http_ai_conf_class_queue(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
         max = ngx_atoi(value[2].data + 4, value[2].len - 4);
     }
 
-    if (max < 1 || max > 65535) {
+    if (max < 1 || max > NGX_HTTP_AI_ZONE_SLOTS) {
         return ngx_http_ai_conf_block_invalid(cf, block, word, &value[2]);
     }
 

@@ -72,7 +72,8 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->stream.drop_usage) {
+    if (ctx->stream.mode == NGX_HTTP_AI_STREAM_SSE) {
+        /* an event may be dropped, or an error event come at the end */
         ngx_http_clear_content_length(r);
     }
 

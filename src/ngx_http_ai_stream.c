@@ -528,6 +528,7 @@ ngx_int_t
 ngx_http_ai_stream_end(ngx_http_ai_stream_t *st)
 {
     ngx_int_t                   rc;
+    ngx_http_ai_sse_event_t     ev;
     ngx_http_ai_json_member_t  *m;
 
     if (st->mode == NGX_HTTP_AI_STREAM_OFF) {
@@ -535,6 +536,12 @@ ngx_http_ai_stream_end(ngx_http_ai_stream_t *st)
     }
 
     if (st->mode == NGX_HTTP_AI_STREAM_SSE) {
+
+        if (ngx_http_ai_sse_end(&st->sse, &ev) == NGX_OK) {
+            /* Gemini's raw JSON error ends with the stream, wire.md A5 */
+            (void) ngx_http_ai_stream_events(st, &ev);
+        }
+
         return st->finish || st->done || st->error ? NGX_OK : NGX_DECLINED;
     }
 

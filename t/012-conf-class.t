@@ -66,7 +66,7 @@ ai_class off { first_byte off; max_duration off; max_wait off; queue off;
                retry_same off; allow_backup off; hold 5; }
 ai_class max { deadline 1d; connect 1d; send 1d; first_byte 1d;
                first_token 1d; stall 1d; max_duration 1d; max_wait 1d;
-               attempts 16; priority 9; hold 1d 100000t; queue 1d max=65535;
+               attempts 16; priority 9; hold 1d 100000t; queue 1d max=1024;
                retry_same last; }
 --- silent
 
@@ -710,7 +710,7 @@ invalid value "20x" of "hold" in ai_class "c", write "hold TIME|TOKENSt [TIME|TO
 --- class
 ai_class c { queue; }
 --- says
-invalid number of arguments of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid number of arguments of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -718,7 +718,7 @@ invalid number of arguments of "queue" in ai_class "c", write "queue TIME [max=1
 --- class
 ai_class c { queue 1q; }
 --- says
-invalid value "1q" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "1q" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -726,15 +726,15 @@ invalid value "1q" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|
 --- class
 ai_class c { queue 10s max=0; }
 --- says
-invalid value "max=0" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "max=0" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
-=== TEST 84: queue with max=65536
+=== TEST 84: queue with max=1025
 --- class
-ai_class c { queue 10s max=65536; }
+ai_class c { queue 10s max=1025; }
 --- says
-invalid value "max=65536" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "max=1025" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -742,7 +742,7 @@ invalid value "max=65536" of "queue" in ai_class "c", write "queue TIME [max=1..
 --- class
 ai_class c { queue 10s max=; }
 --- says
-invalid value "max=" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "max=" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -750,7 +750,7 @@ invalid value "max=" of "queue" in ai_class "c", write "queue TIME [max=1..65535
 --- class
 ai_class c { queue 10s max=x; }
 --- says
-invalid value "max=x" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "max=x" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -758,7 +758,7 @@ invalid value "max=x" of "queue" in ai_class "c", write "queue TIME [max=1..6553
 --- class
 ai_class c { queue 10s min=1; }
 --- says
-invalid value "min=1" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "min=1" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -766,7 +766,7 @@ invalid value "min=1" of "queue" in ai_class "c", write "queue TIME [max=1..6553
 --- class
 ai_class c { queue 10s 100; }
 --- says
-invalid value "100" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "100" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 
@@ -774,7 +774,7 @@ invalid value "100" of "queue" in ai_class "c", write "queue TIME [max=1..65535]
 --- class
 ai_class c { queue off max=5; }
 --- says
-invalid value "max=5" of "queue" in ai_class "c", write "queue TIME [max=1..65535]|off;" -> 13
+invalid value "max=5" of "queue" in ai_class "c", write "queue TIME [max=1..1024]|off;" -> 13
 
 
 

@@ -361,8 +361,8 @@ is_deeply([map { $_->[1] } grep { $_->[0] eq 'X-Twice' }
 
 
 === TEST 12: many headers
---- more_headers eval: join "\n", map { "X-H$_: v$_" } 1 .. 60
---- arrived eval: join "\n", map { "X-H$_: v$_" } 1 .. 60
+--- more_headers eval: CORE::join "\n", map { "X-H$_: v$_" } 1 .. 60
+--- arrived eval: CORE::join "\n", map { "X-H$_: v$_" } 1 .. 60
 
 
 
@@ -389,16 +389,34 @@ like($id, qr/^[0-9a-f]{32}\z/, 'ours arrived');
 
 === TEST 15: Host, prefix, path and query
 --- request
-POST /v1/chat/completions?api-version=2024-10-21&x=%20%2f+&key=a?b
+POST /v1/chat/completions?api-version=2024-10-21&x=%20%2f+&mykey=a?b&k&&key
 {"model":"m"}
 --- arrived
 Host: a.test
 --- uri
-/v1/chat/completions?api-version=2024-10-21&x=%20%2f+&key=a?b
+/v1/chat/completions?api-version=2024-10-21&x=%20%2f+&mykey=a?b&k&&key
 
 
 
-=== TEST 16: Host with a port, a target of another path
+=== TEST 16: a credential in the query stays here too
+--- request
+POST /v1/chat/completions?key=sk-client&x=1&KEY=sk-client&y=2&key=
+{"model":"m"}
+--- uri
+/v1/chat/completions?x=1&y=2
+
+
+
+=== TEST 17: and with it the question mark
+--- request
+POST /v1/chat/completions?key=sk-client
+{"model":"m"}
+--- uri
+/v1/chat/completions
+
+
+
+=== TEST 18: Host with a port, a target of another path
 --- http_config
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
     ai_account provider=vllm base=http://B.test:8080/x/y/; }
@@ -411,7 +429,7 @@ Host: B.test:8080
 
 
 
-=== TEST 17: base without a path
+=== TEST 19: base without a path
 --- http_config
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
     ai_account provider=vllm base=http://b.test; }
@@ -424,7 +442,7 @@ Host: b.test
 
 
 
-=== TEST 18: a location with a deeper prefix
+=== TEST 20: a location with a deeper prefix
 --- config
 location /teams/search/v1/ { ai_pass; }
 --- request
@@ -435,7 +453,7 @@ POST /teams/search/v1/embeddings
 
 
 
-=== TEST 19: an escaped, doubled or dotted path arrives as the plain one
+=== TEST 21: an escaped, doubled or dotted path arrives as the plain one
 --- request
 POST /v1/./x/..//chat%2fcompletions
 {"model":"m"}
@@ -444,7 +462,7 @@ POST /v1/./x/..//chat%2fcompletions
 
 
 
-=== TEST 20: no query, an empty query
+=== TEST 22: no query, an empty query
 --- request
 POST /v1/chat/completions?
 {"model":"m"}
@@ -453,7 +471,7 @@ POST /v1/chat/completions?
 
 
 
-=== TEST 21: the credential is sent as the provider wants it
+=== TEST 23: the credential is sent as the provider wants it
 --- http_config eval: $main::kinds
 --- json: {"model":"openai"}
 --- more_headers
@@ -485,7 +503,7 @@ for my $kind (@kinds) {
 
 
 
-=== TEST 22: each target of a route has its own credential and Host
+=== TEST 24: each target of a route has its own credential and Host
 --- http_config
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=anthropic base=http://a.test/v1 key=env:AI_TEST_SECRET; }
@@ -511,7 +529,7 @@ unlike(provider_get('b', '/__last'), qr/sk-ours/,
 
 
 
-=== TEST 23: Host and SNI of a TLS account
+=== TEST 25: Host and SNI of a TLS account
 --- http_config
 upstream s { server 127.0.0.1:$TEST_NGINX_PROVIDER_S;
     ai_account provider=openai base=https://localhost:8443/v1
@@ -527,7 +545,7 @@ is($json->decode(provider_get('s', '/__last'))->{tls_sni}, 'localhost', 'SNI');
 
 
 
-=== TEST 24: the gateway's headers
+=== TEST 26: the gateway's headers
 --- more_headers
 X-Request-ID: id-1
 --- response_headers
@@ -540,7 +558,7 @@ X-AI-Trail:
 
 
 
-=== TEST 25: the model is the one sent upstream
+=== TEST 27: the model is the one sent upstream
 --- json: {"model":"named"}
 --- response_headers
 X-AI-Model: other
@@ -550,7 +568,7 @@ X-AI-Fallback: none
 
 
 
-=== TEST 26: after a failover to another provider
+=== TEST 28: after a failover to another provider
 --- json: {"model":"two"}
 --- response_headers
 X-AI-Model: second
@@ -560,7 +578,7 @@ X-AI-Fallback: provider
 
 
 
-=== TEST 27: to another account
+=== TEST 29: to another account
 --- json: {"model":"same"}
 --- response_headers
 X-AI-Model: y
@@ -570,7 +588,7 @@ X-AI-Fallback: account
 
 
 
-=== TEST 28: on a stream too
+=== TEST 30: on a stream too
 --- json: {"model":"two","stream":true}
 --- response_headers
 Content-Type: text/event-stream; charset=utf-8
@@ -581,7 +599,7 @@ X-AI-Fallback: provider
 
 
 
-=== TEST 29: on a provider's own error too
+=== TEST 31: on a provider's own error too
 --- more_headers
 X-Sim: 400
 X-Request-ID: id-1
@@ -594,7 +612,7 @@ X-AI-Attempts: 1
 
 
 
-=== TEST 30: on an error after all failed
+=== TEST 32: on an error after all failed
 --- json: {"model":"same"}
 --- more_headers
 X-Sim: 503
@@ -605,11 +623,10 @@ Content-Type: application/json
 X-Request-ID: id-1
 X-AI-Model: y
 X-AI-Account: a
-X-AI-Attempts: 2
 
 
 
-=== TEST 31: not on a refusal, which had no attempt
+=== TEST 33: not on a refusal, which had no attempt
 --- json: {"model":"unknown"}
 --- error_code: 404
 --- response_headers
@@ -620,7 +637,7 @@ X-AI-Fallback:
 
 
 
-=== TEST 32: the simulated provider's private headers do not come back
+=== TEST 34: the simulated provider's private headers do not come back
 --- more_headers
 X-Request-ID: id-1
 --- response_headers
@@ -633,7 +650,7 @@ openai-version: 2020-10-01
 
 
 
-=== TEST 33: nor on its errors
+=== TEST 35: nor on its errors
 --- more_headers
 X-Request-ID: id-1
 X-Sim: status=400,ratelimit=1/2/3s,retry_after=7
@@ -649,7 +666,7 @@ X-Request-ID: id-1
 
 
 
-=== TEST 34: what no client gets, from any provider
+=== TEST 36: what no client gets, from any provider
 --- json: {"model":"raw"}
 --- reply eval
 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r
@@ -676,7 +693,7 @@ x-ratelimit-limit-tokens:
 
 
 
-=== TEST 35: what a client does get, as it was
+=== TEST 37: what a client does get, as it was
 --- json: {"model":"raw"}
 --- reply eval
 "HTTP/1.1 200 Fine\r\nContent-Type: application/json; charset=utf-8\r
@@ -700,7 +717,7 @@ Link: <x>
 
 
 
-=== TEST 36: hop-by-hop headers of the provider
+=== TEST 38: hop-by-hop headers of the provider
 --- json: {"model":"raw"}
 --- reply eval
 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r
@@ -719,7 +736,7 @@ X-Hop:
 
 
 
-=== TEST 37: in HTTP/2 one of them would make the whole answer malformed
+=== TEST 39: in HTTP/2 one of them would make the whole answer malformed
 --- http_config eval
 $main::simple . <<'END'
 server {
@@ -736,7 +753,7 @@ like(curl('h2', '-d', '{"model":"raw"}'), qr{^HTTP/2 200 .*\{\}\z}s,
 
 
 
-=== TEST 38: the gateway's word about compression reaches nginx's own gzip
+=== TEST 40: the gateway's word about compression reaches nginx's own gzip
 --- config
 location /v1/ { gzip on; gzip_types application/json; gzip_min_length 1; ai_pass; }
 --- more_headers
@@ -749,7 +766,7 @@ Accept-Encoding: identity
 
 
 
-=== TEST 39: a provider that compresses nevertheless is passed on
+=== TEST 41: a provider that compresses nevertheless is passed on
 --- json: {"model":"raw"}
 --- reply eval
 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r
@@ -760,7 +777,7 @@ Content-Encoding: gzip
 
 
 
-=== TEST 40: a provider's header with a line that goes on or has no name
+=== TEST 42: a provider's header with a line that goes on or has no name
 --- json: {"model":"raw"}
 --- reply eval
 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n: x\r\n\r\n{}"

@@ -237,7 +237,7 @@ sub events { return grep { length } split /(?<=\n\n)|(?<=\r\n\r\n)/, $_[0] }
 
 # what a client gets of a stream when it did not ask for the usage chunk
 sub without_usage {
-    return join '', grep { !/"choices":\[\],"usage":\{/ } events($_[0]);
+    return join '', grep { !/"choices":\[\].*"usage":\{/ } events($_[0]);
 }
 
 # An honest end: whole events as the provider sent them, then one error event
@@ -563,11 +563,11 @@ for my $what (sort keys %stream) {
 
 === TEST 9: a client that does not read for a while
 --- check
-for my $sim ('words=20000', 'words=20000 crlf', 'words=20000 nochunk') {
+for my $sim ('words=10000', 'words=10000 crlf nochunk') {
     for my $options ('', $ASK) {
         provider_fault('a', $sim);
         my $want = direct('a', '', more => $STREAM . $ASK)->{body};
-        my $r = ask(more => $STREAM . $options, wait => 0.5);
+        my $r = ask(more => $STREAM . $options, wait => 0.3);
 
         same($r->{body}, $options ? $want : without_usage($want),
              "$sim $options: body");

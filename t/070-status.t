@@ -1,6 +1,8 @@
 # Copyright (C) nginx-ai-route contributors
 
-# The actions of ai_status: who may, what is answered, what is logged.
+# The actions of ai_status: who may, what is answered, what is logged.  Where
+# an action is refused it must not happen either: it was once carried out
+# behind its own 401.
 
 use lib 't/lib';
 use AIRoute;
@@ -231,8 +233,11 @@ Authorization: Bearer s3cr3t
 
 === TEST 17: a body beyond client_max_body_size
 --- config
-    client_max_body_size 1k;
-    location /ai/ { ai_status admin=sha256:$TEST_NGINX_ADMIN; }
+    location /v1/ { ai_pass; }
+    location /ai/ {
+        ai_status admin=sha256:$TEST_NGINX_ADMIN;
+        client_max_body_size 1k;
+    }
 --- request eval
 "POST /ai/accounts/a/reset\r\n" . "x" x 2000
 --- more_headers

@@ -397,7 +397,7 @@ test("the provider's own 400 is a BadRequestError", async () => {
 });
 
 
-test("429 of all accounts is a RateLimitError", { skip: noFaults }, async () => {
+test("429 of all is a RateLimitError", { skip: noFaults }, async () => {
   await failure(
     once.chat.completions.create({ model: "fault-limit", messages },
       sim("status=429")),
@@ -405,7 +405,7 @@ test("429 of all accounts is a RateLimitError", { skip: noFaults }, async () => 
 });
 
 
-test("500 of all accounts is an InternalServerError", { skip: noFaults }, async () => {
+test("500 of all is an InternalServerError", { skip: noFaults }, async () => {
   const error = await failure(
     once.chat.completions.create({ model: "fault-server", messages },
       sim("status=500")),
@@ -415,7 +415,7 @@ test("500 of all accounts is an InternalServerError", { skip: noFaults }, async 
 });
 
 
-test("an account's 401 is not the client's AuthenticationError", { skip: noFaults }, async () => {
+test("an account's 401 is not the client's", { skip: noFaults }, async () => {
   const error = await failure(
     once.chat.completions.create({ model: "fault-auth", messages },
       sim("status=401")),
@@ -426,7 +426,7 @@ test("an account's 401 is not the client's AuthenticationError", { skip: noFault
 });
 
 
-test("an error as the first event fails it all", { skip: noFaults }, async () => {
+test("an error as the first event fails", { skip: noFaults }, async () => {
   await failure(
     once.chat.completions.create(
       { model: "fault-first", messages, stream: true },
@@ -435,7 +435,7 @@ test("an error as the first event fails it all", { skip: noFaults }, async () =>
 });
 
 
-test("a cut stream throws after what had come", { skip: noFaults }, async () => {
+test("a cut stream throws at its end", { skip: noFaults }, async () => {
   const stream = await once.chat.completions.create(
     { model: "fault-cut", messages, stream: true }, sim("words=10,cut=4"));
   const chunks = [];
