@@ -245,6 +245,7 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->judged = 0;
     at->decided = 0;
     at->answered = 0;
+    at->classified = 0;
 
     if (at->again) {
         at->again = 0;
@@ -609,8 +610,7 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
 
     ngx_http_ai_health_apply(at->ctx->conf->zone, try->target->account,
                              try->model, verdict,
-                             at->answered && at->judgement
-                             ? at->judgement->wait_ms : -1);
+                             at->classified ? at->judgement->wait_ms : -1);
 
     if (verdict != NGX_HTTP_AI_OK) {
         /* a closed account waits for somebody to mend it */

@@ -116,7 +116,8 @@ struct ngx_http_ai_attempt_s {
     ngx_http_chunked_t             chunked;
     ngx_http_ai_reply_t            reply;
     ngx_http_ai_hold_t             hold;
-    ngx_http_ai_judgement_t       *judgement;  /* of the current try */
+    ngx_http_ai_judgement_t       *judgement;  /* of the current try, where
+                                                  "classified" says so */
 
     ngx_http_ai_try_t              tries[NGX_HTTP_AI_MAX_ATTEMPTS];
     ngx_uint_t                     ntries;
@@ -152,6 +153,7 @@ struct ngx_http_ai_attempt_s {
     unsigned                       judged:1;   /* the current try has its
                                                   verdict */
     unsigned                       decided:1;  /* ... and the ladder's step */
+    unsigned                       classified:1;
     unsigned                       answered:1; /* ... from an HTTP answer */
     unsigned                       committed:1;    /* the answer passes */
     unsigned                       expired:1;  /* the deadline ended it */

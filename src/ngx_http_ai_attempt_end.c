@@ -132,6 +132,17 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
 
     try = &at->tries[at->ntries - 1];
 
+    if (at->saved_status) {
+
+        /* the backup could not help: the first answer is about the request */
+
+        ctx->error.status = at->saved_status;
+        ctx->error.body = at->saved;
+        ctx->error.content_type = at->saved_type;
+        ctx->error.raw = 1;
+        return;
+    }
+
     if (at->reply.status >= 300 && ngx_http_ai_verdict(try->verdict)->pass) {
 
         /* an error whose body ended with the connection */
@@ -140,17 +151,6 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
         ctx->error.status = at->reply.status;
         ctx->error.body = ngx_http_ai_attempt_held(r, at);
         ctx->error.content_type = at->reply.content_type;
-        ctx->error.raw = 1;
-        return;
-    }
-
-    if (at->saved_status) {
-
-        /* the backup could not help: the first answer is about the request */
-
-        ctx->error.status = at->saved_status;
-        ctx->error.body = at->saved;
-        ctx->error.content_type = at->saved_type;
         ctx->error.raw = 1;
         return;
     }

@@ -283,6 +283,7 @@ ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at, u_char *p, size_t n)
 
         if (kind & NGX_HTTP_AI_EVENT_ERROR) {
             hold->error = 1;
+            at->classified = 1;
             return NGX_DECLINED;
         }
 
@@ -519,11 +520,13 @@ ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
 
     if (ngx_http_ai_verdict(at->judgement->verdict)->pass) {
 
-        if (at->step == NGX_HTTP_AI_STEP_FAIL) {
+        /* after a backup the first answer counts: it is about the request */
+
+        if (at->step == NGX_HTTP_AI_STEP_FAIL && !at->saved_status) {
             return ngx_http_ai_attempt_pass(r, at);
         }
 
-        if (ngx_http_ai_attempt_save(r, at) != NGX_OK) {
+        if (!at->saved_status && ngx_http_ai_attempt_save(r, at) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -575,6 +578,8 @@ ngx_http_ai_attempt_classify(ngx_http_request_t *r,
 
     ngx_http_ai_classify(at->target->account->provider, &answer, ngx_time(),
                          at->judgement);
+
+    at->classified = 1;
 
     return at->judgement->verdict == NGX_HTTP_AI_OK ? NGX_OK : NGX_DECLINED;
 }

@@ -121,6 +121,7 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
     case NGX_HTTP_AI_STEP_BACKUP:
         ctx->plan = backup;
         at->on_backup = 1;
+        at->backup++;
         at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone, NULL,
                                           0);
         break;
@@ -171,9 +172,12 @@ ngx_http_ai_attempt_rungs(ngx_http_ai_attempt_t *at,
     rungs->hint = -1;
     rungs->back = -1;
 
-    if (at->answered && at->judgement) {
+    if (at->classified) {
         rungs->hint = at->judgement->wait_ms;
         rungs->no_same = at->judgement->no_same;
+    }
+
+    if (at->answered) {
 
         /* an image may have been made: only a refusal may be sent again */
 

@@ -32,6 +32,9 @@ access_log $TEST_NGINX_TMP/ai.log ai;
 
 ai_usage off;
 
+# what retries and pauses add is t/101's
+ai_class default { retry_same off; max_wait off; }
+
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 4;
     ai_account provider=compatible base=http://a.test/v1
                key=env:AI_TEST_KEY_A; }
@@ -60,6 +63,8 @@ add_block_preprocessor(sub {
     $block->set_value('http_config', $http . ($block->routes || ''));
     $block->set_value('config',
                       "location /v1/ { ai_pass; }\n"
+                      . "location /ai/ { ai_status "
+                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
                       . "location = /up { return 204; }\n");
     $block->set_value('request', "GET /up\n");
     $block->set_value('error_code', 204);
@@ -76,6 +81,14 @@ add_response_body_check(sub {
     kill 'KILL', -$_ for @children;
     waitpid $_, 0 for splice @children;
 });
+
+
+# A new fault, met by accounts that nothing is remembered of.
+
+sub fault {
+    provider_fault(@_);
+    accounts_open(qw(a b c d dead first half none down pool pair own full));
+}
 
 
 # A request over a connection of its own.  open_request() sends, answer()
@@ -271,7 +284,7 @@ for my $sim (qw(429 500 502 503 504 520 529 401 402 403 404 reset reset_early
              'cut=1 nochunk', 'error_first nochunk')
 {
     provider_reset(qw(a b));
-    provider_fault('a', $sim);
+    fault('a', $sim);
     my $r = ask(model => 'first');
     my $l = logged($r);
 
@@ -308,7 +321,7 @@ for my $sim ('400', '422', 'status=400 code=context_length_exceeded',
     for my $more ('', '"stream":true,') {
         my $what = $sim . ($more && ' of a stream');
         provider_reset(qw(a b));
-        provider_fault('a', $sim);
+        fault('a', $sim);
         my $r = ask(more => $more);
         my $want = direct('a', $sim =~ / / ? join(',', split / /, $sim) : $sim,
                           more => $more);
@@ -328,9 +341,9 @@ for my $sim ('400', '422', 'status=400 code=context_length_exceeded',
 
 === TEST 3: when all fail the client gets one clear error
 --- check
-for (['429', 429, 'upstream_error'], ['500', 502, 'upstream_error'],
-     ['503', 503, 'upstream_error'], ['401', 502, 'upstream_auth'],
-     ['404', 404, 'upstream_error'], ['reset', 502, 'upstream_error'],
+for (['429', 429, 'rate_limit_exceeded'], ['500', 502, 'upstream_error'],
+     ['503', 503, 'no_target'], ['401', 502, 'upstream_auth'],
+     ['reset', 502, 'upstream_error'],
      ['close', 502, 'upstream_error'], ['garbage', 502, 'upstream_error'],
      ['empty', 502, 'upstream_error'], ['cut=1', 502, 'upstream_error'],
      ['status=500 nochunk', 502, 'upstream_error'],
@@ -344,7 +357,7 @@ for (['429', 429, 'upstream_error'], ['500', 502, 'upstream_error'],
         next if $more && $sim =~ /^(?:malformed|cut)/;
         my $what = $sim . ($more && ' of a stream');
         provider_reset(qw(a b));
-        provider_fault($_, $sim) for qw(a b);
+        fault($_, $sim) for qw(a b);
         my $r = ask(more => $more);
 
         is_error($r, $status, $code, $what);
@@ -360,7 +373,7 @@ for (['429', 429, 'upstream_error'], ['500', 502, 'upstream_error'],
 
 === TEST 4: tiers in order, each target once, the request made anew for each
 --- check
-provider_fault($_, '500') for qw(a b c);
+fault($_, '500') for qw(a b c);
 my $r = ask(model => 'tiers', path => '/v1/chat/completions?x=1',
             head => "Authorization: Bearer of-the-client\r\n");
 
@@ -403,7 +416,7 @@ ai_route refused { target dead; target dead model=2; target dead model=3;
                    target dead model=4; target dead model=5; target a; }
 ai_route once-more { target a model=x; target a model=y tier=2; }
 --- check
-provider_fault($_, '500') for qw(a b c d);
+fault($_, '500') for qw(a b c d);
 my $r = ask(model => 'many');
 is_error($r, 502, 'upstream_error', 'many');
 is($r->{h}{'x-ai-attempts'}, 4, 'four attempts');
@@ -417,7 +430,7 @@ is_error($r, 502, 'upstream_error', 'refused');
 is($r->{h}{'x-ai-attempts'}, 4, 'four refused attempts');
 
 # another model of the same account is a retry, not another account
-provider_fault('a', "times=1 500\nok");
+fault('a', "times=1 500\nok");
 $r = ask(model => 'once-more');
 is("$r->{status} @{$r->{h}}{qw(x-ai-account x-ai-attempts x-ai-fallback
                                x-ai-model)}", '200 a 2 retry y',
@@ -462,7 +475,7 @@ for (1, 2) {
 }
 
 # an answer is no reason to ask the block's other server
-provider_fault('a', '500');
+fault('a', '500');
 $r = ask(model => 'half');
 is("$r->{status} @{$r->{h}}{qw(x-ai-account x-ai-attempts)}", '200 b 2',
    'an answer of the second server moves on');
@@ -494,7 +507,7 @@ for my $sim ('500', 'status=500 chunked', 'status=429 bytewise',
              'status=400 chunked', 'empty', 'error_first')
 {
     provider_reset(qw(a b));
-    provider_fault('a', $sim);
+    fault('a', $sim);
     ask() for 1 .. 4;
     is(stats('a')->{requests}, 4, "$sim: four requests");
     cmp_ok(stats('a')->{connections}, '<=', 1, "$sim: one connection");
@@ -508,7 +521,7 @@ is(stats('a')->{completed}, 4, 'which were complete');
 
 # d's block has no keepalive
 ask(model => 'tiers');
-provider_fault($_, '500') for qw(a b c);
+fault($_, '500') for qw(a b c);
 ask(model => 'tiers') for 1 .. 3;
 is(stats('d')->{connections}, 3, 'no keepalive: a connection each');
 
@@ -516,7 +529,7 @@ is(stats('d')->{connections}, 3, 'no keepalive: a connection each');
 
 === TEST 8: a kept connection that is dead is replaced free of charge
 --- check
-provider_fault('a', "times=1 ok\ntimes=1 reset\ntimes=1 ok\ntimes=1 close\nok");
+fault('a', "times=1 ok\ntimes=1 reset\ntimes=1 ok\ntimes=1 close\nok");
 for my $n (1 .. 3) {
     my $r = ask();
     is("$r->{status} @{$r->{h}}{qw(x-ai-account x-ai-attempts x-ai-fallback)}",
@@ -528,7 +541,7 @@ for my $n (1 .. 3) {
 is(stats('a')->{requests}, 5, 'two requests were made twice');
 
 # not for ever, and not when the answer had begun
-provider_fault('a', "times=1 ok\nreset");
+fault('a', "times=1 ok\nreset");
 ask();
 my $r = ask();
 is("$r->{status} @{$r->{h}}{qw(x-ai-account x-ai-attempts)}", '200 b 2',
@@ -547,17 +560,17 @@ for my $sim ('cut=1', 'cut_mid=1', 'empty', 'garbage', 'status=500 nochunk',
 {
     next if $sim =~ /^hang/;
     provider_reset(qw(a b));
-    provider_fault('a', "times=1 ok\n$sim");
+    fault('a', "times=1 ok\n$sim");
     is(ask(model => 'alone')->{status}, 200, "$sim: warm");
     my $r = ask(model => 'alone');
     is_error($r, 502, 'upstream_error', "$sim: alone");
     is($r->{h}{'x-ai-attempts'}, 1, "$sim: one attempt");
 
-    provider_fault($_, "times=1 ok\n$sim") for qw(a b);
+    fault($_, "times=1 ok\n$sim") for qw(a b);
     ask();
-    provider_fault('a', '500');
+    fault('a', '500');
     ask();
-    provider_fault('a', $sim);
+    fault('a', $sim);
     $r = ask();
     is_error($r, 502, 'upstream_error', "$sim: the last of two");
     is($r->{h}{'x-ai-attempts'}, 2, "$sim: two attempts");
@@ -573,7 +586,7 @@ for my $more ('', '"stream":true,') {
     my $want = direct('a', '', more => $more
         && '"stream_options":{"include_usage":true},"stream":true,');
     for my $sim ('continue', 'continue bytewise', 'continue nochunk') {
-        provider_fault('a', $sim);
+        fault('a', $sim);
         my $r = ask(more => $more
             && '"stream_options":{"include_usage":true},"stream":true,');
 
@@ -584,7 +597,7 @@ for my $more ('', '"stream":true,') {
         is(logged($r)->{us}, '200', "$what $sim: \$upstream_status");
     }
 }
-provider_fault('a', 'continue bigheader=3000');
+fault('a', 'continue bigheader=3000');
 is(ask()->{h}{'x-ai-account'}, 'a', 'a long header that fits');
 
 
@@ -645,7 +658,7 @@ upstream pair { server 127.0.0.1:$TEST_NGINX_PROVIDER_A max_fails=1
 ai_route pair { target pair; target b tier=2; }
 --- check
 for my $sim ('429', '500', 'empty', 'error_first') {
-    provider_fault('a', "times=1 $sim\nok");
+    fault('a', "times=1 $sim\nok");
     is(ask(model => 'pair')->{h}{'x-ai-account'}, 'b', "$sim: to b");
     my $r = ask(model => 'pair');
     is("$r->{h}{'x-ai-account'} " . logged($r)->{addr},
@@ -779,8 +792,8 @@ my $text = join '', map { chr(97 + $_ % 26) x 1000 } 0 .. 299;
 for my $more (qq("x":"$text",), qq("stream":true,"x":"$text",)) {
     my $body = '{' . $more . '"model":"tiers","z":"' . reverse($text) . '"}';
     provider_reset(qw(a b c d));
-    provider_fault($_, 'reset_early') for qw(a);
-    provider_fault('b', '503');
+    fault($_, 'reset_early') for qw(a);
+    fault('b', '503');
     my $r = ask(body => $body);
     is("$r->{status} $r->{h}{'x-ai-account'}", '200 c', 'served by c');
     my $want = $body;

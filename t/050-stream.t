@@ -55,6 +55,8 @@ add_block_preprocessor(sub {
     $block->set_value('http_config', $http);
     $block->set_value('config',
                       "location /v1/ { ai_pass; }\n"
+                      . "location /ai/ { ai_status "
+                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
                       . "location = /up { return 204; }\n");
     $block->set_value('request', "GET /up\n");
     $block->set_value('error_code', 204);
@@ -71,6 +73,14 @@ add_response_body_check(sub {
     kill 'KILL', -$_ for @children;
     waitpid $_, 0 for splice @children;
 });
+
+
+# A new fault, met by accounts that nothing is remembered of.
+
+sub fault {
+    provider_fault(@_);
+    accounts_open(qw(a b own));
+}
 
 
 # A request over a connection of its own.  open_request() sends, answer()
@@ -301,7 +311,7 @@ for my $sim ('ok', 'bytewise', 'crlf', 'crlf bytewise', 'cl', 'cl bytewise',
              'content_type=text/plain', 'continue bytewise')
 {
     provider_reset('a');
-    provider_fault('a', $sim);
+    fault('a', $sim);
     my $want = direct('a', '', model => 'alone', more => $STREAM . $ASK);
     my $r = ask(model => 'alone', more => $STREAM . $ASK);
 
@@ -334,7 +344,7 @@ for my $sim ('gap=60 words=6', 'gap=60 words=6 crlf', 'gap=60 words=6 nochunk',
              'gap=60 words=6 cl')
 {
     for my $options ('', $ASK) {
-        provider_fault('a', $sim);
+        fault('a', $sim);
         my $t = time;
         my $r = ask(more => $STREAM . $options);
         my @at = map { $_ - $t } @{ $r->{at} };
@@ -365,7 +375,7 @@ for my $sim ('error_first', 'error_first bytewise', 'error_first nochunk',
 {
     for my $options ('', $ASK) {
         provider_reset('a');
-        provider_fault('a', $sim);
+        fault('a', $sim);
         my $r = ask(more => $STREAM . $options);
         my $want = direct('b', '', more => $STREAM . $ASK)->{body};
 
@@ -382,12 +392,14 @@ for my $sim ('error_first', 'error_first bytewise', 'error_first nochunk',
 
 === TEST 4: a stream that breaks after its content ends honestly
 --- check
-for my $sim ('cut=2', 'cut_mid=2', 'reset_mid=2', 'badchunk=2', 'cut=2 cl',
+for my $sim ('cut=2', 'cut_mid=2', 'reset_mid=2 gap=20', 'badchunk=2 gap=20',
+             'cut=2 cl',
              'cut_mid=2 cl', 'cut=2 nochunk', 'cut_mid=2 nochunk',
              'cut=2 bytewise', 'cut_mid=2 crlf', 'cut=8')
 {
     for my $options ('', $ASK) {
-        provider_fault('a', $sim);
+        provider_reset('b');
+        fault('a', $sim);
         my $sent = direct('a', '', more => $STREAM . $ASK)->{body};
         my $r = ask(more => $STREAM . $options);
 
@@ -408,7 +420,7 @@ for my $sim ('error_after=2', 'error_after=2 bytewise', 'error_after=2 nochunk',
              'error_after=2 crlf', 'error_after=2 code=insufficient_quota')
 {
     for my $options ('', $ASK) {
-        provider_fault('a', $sim);
+        fault('a', $sim);
         my $sent = direct('a', '', more => $STREAM . $ASK)->{body};
         my $r = ask(more => $STREAM . $options);
 
@@ -427,7 +439,7 @@ for my $sim ('error_after=2', 'error_after=2 bytewise', 'error_after=2 nochunk',
 for my $sim ('cut=1', 'cut=1 chunked', 'cut=1 nochunk', 'reset_mid=1',
              'reset_mid=1 chunked', 'reset_mid=1 nochunk', 'badchunk=1 chunked')
 {
-    provider_fault('a', "$sim size=100000");
+    fault('a', "$sim size=100000");
     my $r = ask();
 
     if ($r->{status} == 200 && ($r->{h}{'x-ai-account'} || '') eq 'b') {
@@ -443,7 +455,7 @@ for my $sim ('cut=1', 'cut=1 chunked', 'cut=1 nochunk', 'reset_mid=1',
 for my $size (0, 1, 4000, 15000, 16000, 16384, 17000, 40000, 1000000) {
     for my $how ('cl', 'chunked', 'nochunk', 'bytewise', 'bytewise chunked') {
         next if $how =~ /bytewise/ && $size > 1;
-        provider_fault('a', "size=$size $how");
+        fault('a', "size=$size $how");
         my $r = ask();
         same($r->{body}, direct('a')->{body}, "$size $how: body");
         ok($r->{complete}, "$size $how: complete");
@@ -457,7 +469,7 @@ for my $size (0, 1, 4000, 15000, 16000, 16384, 17000, 40000, 1000000) {
 === TEST 7: a client that speaks HTTP/1.0
 --- check
 for my $sim ('ok', 'cl', 'nochunk') {
-    provider_fault('a', $sim);
+    fault('a', $sim);
     my $want = direct('a', '', more => $STREAM . $ASK)->{body};
     my $r = ask(version => '1.0', more => $STREAM);
     ok(!exists $r->{h}{'transfer-encoding'}, "$sim: not chunked");
@@ -466,7 +478,7 @@ for my $sim ('ok', 'cl', 'nochunk') {
     same(ask(version => '1.0')->{body}, direct('a')->{body},
          "$sim: not a stream");
 }
-provider_fault('a', 'cut=2');
+fault('a', 'cut=2');
 is_honest(ask(version => '1.0', more => $STREAM),
           direct('a', '', more => $STREAM . $ASK)->{body}, 'cut');
 
@@ -565,7 +577,7 @@ for my $what (sort keys %stream) {
 --- check
 for my $sim ('words=10000', 'words=10000 crlf nochunk') {
     for my $options ('', $ASK) {
-        provider_fault('a', $sim);
+        fault('a', $sim);
         my $want = direct('a', '', more => $STREAM . $ASK)->{body};
         my $r = ask(more => $STREAM . $options, wait => 0.3);
 
@@ -592,11 +604,11 @@ for my $path (qw(/v1/completions /v1/responses /v1/messages)) {
     is("$r->{h}{'x-ai-attempts'} " . logged($r)->{outcome}, '1 ok',
        "$path: outcome");
 
-    provider_fault('a', 'error_first');
+    fault('a', 'error_first');
     is(ask(path => $path, more => $STREAM)->{h}{'x-ai-account'}, 'b',
        "$path: error first fails over");
 
-    provider_fault('a', 'cut=2');
+    fault('a', 'cut=2');
     $r = ask(path => $path, more => $STREAM);
     like($r->{body}, qr/\n\n(?:event: error\n)?data: \{.*"error".*\}\n\n\z/,
          "$path: cut: an error event");

@@ -63,6 +63,7 @@ use strict;
 use warnings;
 
 use Cwd ();
+use Digest::SHA ();
 use Fcntl qw(:flock O_CREAT O_RDWR);
 use File::Basename ();
 use File::Path ();
@@ -77,8 +78,11 @@ our @EXPORT = qw(
     %provider_port $redis_port
     provider_start provider_stop provider_fault provider_get provider_reset
     redis_start redis_stop redis_cli usage_entries
+    accounts_open
     free_port wait_port wait_for tmp_dir build_dir slurp
 );
+
+$ENV{TEST_NGINX_ADMIN} //= Digest::SHA::sha256_hex('s3cr3t');
 
 my $root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
 my $build = $ENV{AI_ROUTE_BUILD} || "$root/build";
@@ -410,6 +414,29 @@ sub provider_reset {
 
     for my $name (@_) {
         $http->post(provider_url($name, '/__reset'), { content => '' });
+    }
+}
+
+
+=item accounts_open(NAME...)
+
+Makes the gateway forget what it remembers of these accounts; needs
+C<location /ai/ { ai_status admin=sha256:$TEST_NGINX_ADMIN; }>.  Names that it
+does not know are skipped.
+
+=cut
+
+sub accounts_open {
+    my $http = HTTP::Tiny->new;
+    my $port = Test::Nginx::Util::server_port();
+
+    for my $name (@_) {
+        my $answer = $http->post(
+            "http://127.0.0.1:$port/ai/accounts/$name/reset",
+            { headers => { Authorization => 'Bearer s3cr3t' } });
+
+        die "reset of $name: $answer->{status} $answer->{content}\n"
+            unless $answer->{success} || $answer->{status} == 404;
     }
 }
 
