@@ -12,6 +12,7 @@
 #define NGX_HTTP_AI_MAX_STALE  3
 
 
+static void ngx_http_ai_attempt_alarm(ngx_event_t *ev);
 static ngx_int_t ngx_http_ai_attempt_get(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_ai_attempt_free(ngx_peer_connection_t *pc, void *data,
@@ -91,9 +92,54 @@ ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     u->input_filter = ngx_http_ai_attempt_filter;
     u->input_filter_ctx = r;
 
+    at->alarm.handler = ngx_http_ai_attempt_alarm;
+    at->alarm.data = at;
+    at->alarm.log = r->connection->log;
+
+    ngx_add_timer(&at->alarm, ctx->policy->deadline);
+
     ngx_http_upstream_init(r);
 
     return NGX_OK;
+}
+
+
+/*
+ * The deadline is over and no content came.  The core's timers cannot do
+ * this: they begin anew with every phase and every block that is sent.
+ */
+
+static void
+ngx_http_ai_attempt_alarm(ngx_event_t *ev)
+{
+    ngx_http_ai_attempt_t  *at = ev->data;
+
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_upstream_t  *u;
+
+    r = at->ctx->request;
+    c = r->connection;
+    u = r->upstream;
+
+    if (at->parked) {
+        ngx_del_timer(&at->park);
+        ngx_http_ai_attempt_wake(&at->park);
+        return;
+    }
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (at->committed) {
+        /* the rest of an answer that is not streamed comes too late */
+        at->too_long = 1;
+        u->error = 1;
+    }
+
+    u->peer.connection->read->timedout = 1;
+    u->read_event_handler(r, u);
+
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -135,7 +181,7 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
     r->connection->log->action = "choosing ai account";
 
     if (at->unparked) {
-        ngx_http_ai_attempt_forget_pause(r);
+        ngx_http_ai_attempt_replace_pause(r);
 
     } else {
         ngx_http_ai_attempt_correct_states(r, at);
@@ -246,6 +292,9 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->decided = 0;
     at->answered = 0;
     at->classified = 0;
+
+    ngx_memzero(&at->reply, sizeof(ngx_http_ai_reply_t));
+    ngx_http_ai_attempt_hold_reset(&at->hold);
 
     if (at->again) {
         at->again = 0;
@@ -388,8 +437,6 @@ ngx_http_ai_attempt_prepare(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     ngx_memzero(&at->status, sizeof(ngx_http_status_t));
     ngx_memzero(&at->chunked, sizeof(ngx_http_chunked_t));
-    ngx_memzero(&at->reply, sizeof(ngx_http_ai_reply_t));
-    ngx_http_ai_attempt_hold_reset(&at->hold);
 
     if (ngx_http_ai_attempt_request(r, at) != NGX_OK) {
         return NGX_ERROR;

@@ -123,6 +123,7 @@ struct ngx_http_ai_attempt_s {
     ngx_uint_t                     ntries;
 
     ngx_msec_t                     deadline;   /* ngx_current_msec */
+    ngx_event_t                    alarm;      /* ... enforces it */
     ngx_msec_t                     first;      /* ms to the first content */
     ngx_uint_t                     stale;      /* dead kept connections met */
     ngx_uint_t                     backup;     /* index of the next backup */
@@ -237,7 +238,9 @@ ngx_int_t ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at);
 /* ngx_http_ai_attempt_park.c: a pause of ms, as peer.get's answer */
 ngx_int_t ngx_http_ai_attempt_park(ngx_peer_connection_t *pc,
     ngx_http_ai_attempt_t *at, ngx_msec_t ms);
+void ngx_http_ai_attempt_wake(ngx_event_t *ev);
 void ngx_http_ai_attempt_forget_pause(ngx_http_request_t *r);
+void ngx_http_ai_attempt_replace_pause(ngx_http_request_t *r);
 void ngx_http_ai_attempt_unpark(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_leave_queue(ngx_http_ai_attempt_t *at);
 

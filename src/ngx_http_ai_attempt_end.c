@@ -19,7 +19,7 @@
 static void ngx_http_ai_attempt_end(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_int_t rc);
 static void ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at);
+    ngx_http_ai_attempt_t *at, ngx_int_t rc);
 static ngx_http_ai_verdict_e ngx_http_ai_attempt_telling(
     ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at);
@@ -38,6 +38,10 @@ ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
 
     if (at->hold.window.timer_set) {
         ngx_del_timer(&at->hold.window);
+    }
+
+    if (at->alarm.timer_set) {
+        ngx_del_timer(&at->alarm);
     }
 
     ngx_http_ai_attempt_unpark(at);
@@ -88,7 +92,7 @@ ngx_http_ai_attempt_end(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     }
 
     if (!r->upstream->header_sent) {
-        ngx_http_ai_attempt_last_word(r, at);
+        ngx_http_ai_attempt_last_word(r, at, rc);
         return;
     }
 
@@ -116,7 +120,7 @@ ngx_http_ai_attempt_end(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
 static void
 ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at)
+    ngx_http_ai_attempt_t *at, ngx_int_t rc)
 {
     ngx_http_ai_try_t  *try;
     ngx_http_ai_ctx_t  *ctx;
@@ -124,6 +128,12 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
     ctx = at->ctx;
     ctx->outcome = NGX_HTTP_AI_OUTCOME_ERROR;
     ctx->replaced = 1;
+
+    if (rc == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        /* no provider's fault: no connection, no memory */
+        (void) ngx_http_ai_error_core(r, &ctx->error, rc);
+        return;
+    }
 
     if (at->ntries == 0) {
         ngx_http_ai_attempt_refuse(r, at);

@@ -630,6 +630,8 @@ ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
 
     (void) ngx_http_ai_attempt_classify(r, at);
 
+    at->answered = 1;
+
     ngx_http_ai_attempt_verdict(at, at->judgement->verdict);
 }
 
@@ -691,13 +693,19 @@ ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         ngx_del_timer(&at->hold.window);
     }
 
+    ngx_http_ai_attempt_progress(at, 1);
+
+    if (at->reply.sse && at->alarm.timer_set) {
+        /* a running stream has limits of its own */
+        ngx_del_timer(&at->alarm);
+    }
+
     if (at->reply.status >= 300 || at->reply.encoded
-        || (at->reply.json && at->hold.complete))
+        || (at->reply.json && at->hold.complete)
+        || (!at->reply.json && !at->reply.sse))
     {
         return NGX_OK;
     }
-
-    ngx_http_ai_attempt_progress(at, 1);
 
     return ngx_http_ai_stream_start(r, &ctx->stream,
                                     at->target->account->provider,

@@ -25,7 +25,6 @@
 #define NGX_HTTP_AI_PARK_SLACK  60000
 
 
-static void ngx_http_ai_attempt_wake(ngx_event_t *ev);
 static ssize_t ngx_http_ai_attempt_no_recv(ngx_connection_t *c, u_char *buf,
     size_t size);
 
@@ -104,7 +103,7 @@ ngx_http_ai_attempt_park(ngx_peer_connection_t *pc,
 }
 
 
-static void
+void
 ngx_http_ai_attempt_wake(ngx_event_t *ev)
 {
     ngx_http_ai_attempt_t  *at = ev->data;
@@ -150,13 +149,21 @@ ngx_http_ai_attempt_forget_pause(ngx_http_request_t *r)
     u = r->upstream;
     n = --r->upstream_states->nelts;
 
-    if (n == 0) {
-        u->state = NULL;
-        return;
-    }
-
     state = r->upstream_states->elts;
-    u->state = &state[n - 1];
+    u->state = n ? &state[n - 1] : NULL;
+}
+
+
+/* in peer.get the core has pushed the next state already: it moves down */
+
+void
+ngx_http_ai_attempt_replace_pause(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    ngx_http_ai_attempt_forget_pause(r);
+
+    u = r->upstream;
 
     ngx_memzero(u->state, sizeof(ngx_http_upstream_state_t));
     u->state->response_time = (ngx_msec_t) -1;

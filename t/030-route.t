@@ -213,7 +213,7 @@ o3-pro-2025 => a o3-pro-2025
 
 === TEST 6: long, odd and many names
 --- routes eval
-join '', "ai_route " . 'm' x 256 . " { target a model=long; }\n",
+CORE::join '', "ai_route " . 'm' x 256 . " { target a model=long; }\n",
      "ai_route " . 'm' x 255 . "* { target a model=star; }\n",
      "ai_route org/model:free\@v1 { target b; }\n",
      map { "ai_route n$_ { target c model=c$_; }\n" } 1 .. 300

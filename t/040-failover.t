@@ -507,8 +507,7 @@ for my $sim ('500', 'status=500 chunked', 'status=429 bytewise',
              'status=400 chunked', 'empty', 'error_first')
 {
     provider_reset(qw(a b));
-    fault('a', $sim);
-    ask() for 1 .. 4;
+    fault('a', $sim), ask() for 1 .. 4;
     is(stats('a')->{requests}, 4, "$sim: four requests");
     cmp_ok(stats('a')->{connections}, '<=', 1, "$sim: one connection");
     cmp_ok(stats('b')->{connections}, '<=', 1, "$sim: one connection to b");
@@ -660,6 +659,7 @@ ai_route pair { target pair; target b tier=2; }
 for my $sim ('429', '500', 'empty', 'error_first') {
     fault('a', "times=1 $sim\nok");
     is(ask(model => 'pair')->{h}{'x-ai-account'}, 'b', "$sim: to b");
+    accounts_open('pair');
     my $r = ask(model => 'pair');
     is("$r->{h}{'x-ai-account'} " . logged($r)->{addr},
        'pair ' . addr($provider_port{a}), "$sim: a is still in use");

@@ -420,7 +420,8 @@ for my $sim ('error_after=2', 'error_after=2 bytewise', 'error_after=2 nochunk',
              'error_after=2 crlf', 'error_after=2 code=insufficient_quota')
 {
     for my $options ('', $ASK) {
-        fault('a', $sim);
+        # without a gap it would be seen before the content is passed on
+        fault('a', "$sim gap=20");
         my $sent = direct('a', '', more => $STREAM . $ASK)->{body};
         my $r = ask(more => $STREAM . $options);
 
