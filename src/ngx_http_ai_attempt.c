@@ -196,6 +196,12 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
         }
 
         if (rc == NGX_DECLINED) {
+
+            /* not a try: nothing of it in $upstream_addr and the like */
+
+            r->upstream_states->nelts--;
+            u->state = &at->no_state;
+
             pc->tries = 0;
             return NGX_BUSY;
         }

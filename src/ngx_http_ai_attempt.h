@@ -147,6 +147,9 @@ struct ngx_http_ai_attempt_s {
     ngx_str_t                      saved_type;
     ngx_uint_t                     saved_status;
 
+    ngx_http_upstream_state_t      no_state;   /* where the core writes after
+                                                  the last try */
+
     unsigned                       again:1;    /* next: the same target, the
                                                   block's next server */
     unsigned                       renew:1;    /* next: the same target, a

@@ -32,7 +32,7 @@ static ngx_http_ai_health_node_t *ngx_http_ai_health_find_locked(
 static ngx_http_ai_health_node_t *ngx_http_ai_health_make_locked(
     ngx_http_ai_zone_t *zone, ngx_http_ai_account_t *account,
     const ngx_str_t *model);
-static uint32_t ngx_http_ai_health_key(ngx_http_ai_account_t *account,
+static uint64_t ngx_http_ai_health_key(ngx_http_ai_account_t *account,
     const ngx_str_t *model);
 static void ngx_http_ai_health_cool_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_health_node_t *hn, const ngx_http_ai_verdict_t *row,
@@ -332,12 +332,9 @@ ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
 }
 
 
-static uint32_t
+static uint64_t
 ngx_http_ai_health_key(ngx_http_ai_account_t *account, const ngx_str_t *model)
 {
-    if (model == NULL) {
-        return account->hash;
-    }
-
-    return account->hash ^ ngx_murmur_hash2(model->data, model->len);
+    return (uint64_t) account->hash << 32
+           | (model ? ngx_murmur_hash2(model->data, model->len) : 0);
 }

@@ -27,6 +27,13 @@ static ngx_http_ai_second_t *ngx_http_ai_zone_second(
     ngx_http_ai_zone_t *zone);
 
 
+/* both halves of a key are hashes already */
+
+#define ngx_http_ai_zone_bucket(zone, kind, key)                              \
+    &(zone)->sh->buckets[((key) + ((key) >> 32) + (kind))                     \
+                         & (NGX_HTTP_AI_ZONE_BUCKETS - 1)]
+
+
 ngx_int_t
 ngx_http_ai_zone_create(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 {
@@ -103,13 +110,12 @@ ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
 ngx_http_ai_node_t *
 ngx_http_ai_zone_find_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_node_e kind, uint32_t key)
+    ngx_http_ai_node_e kind, uint64_t key)
 {
     ngx_queue_t         *q, *bucket;
     ngx_http_ai_node_t  *node;
 
-    bucket = &zone->sh->buckets[(key + kind)
-                                & (NGX_HTTP_AI_ZONE_BUCKETS - 1)];
+    bucket = ngx_http_ai_zone_bucket(zone, kind, key);
 
     for (q = ngx_queue_head(bucket);
          q != ngx_queue_sentinel(bucket);
@@ -130,7 +136,7 @@ ngx_http_ai_zone_find_locked(ngx_http_ai_zone_t *zone,
 
 ngx_http_ai_node_t *
 ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_node_e kind, uint32_t key, size_t size)
+    ngx_http_ai_node_e kind, uint64_t key, size_t size)
 {
     ngx_queue_t         *q;
     ngx_http_ai_node_t  *node;
@@ -160,8 +166,7 @@ ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
     node->key = key;
     node->kind = kind;
 
-    ngx_queue_insert_head(&zone->sh->buckets[(key + kind)
-                                           & (NGX_HTTP_AI_ZONE_BUCKETS - 1)],
+    ngx_queue_insert_head(ngx_http_ai_zone_bucket(zone, kind, key),
                           &node->bucket);
     ngx_queue_insert_head(&zone->sh->lru, &node->lru);
 

@@ -40,8 +40,8 @@ typedef enum {
 typedef struct {
     ngx_queue_t              bucket;
     ngx_queue_t              lru;
-    uint32_t                 key;
-    uint32_t                 kind;     /* ngx_http_ai_node_e */
+    uint64_t                 key;
+    ngx_uint_t               kind;     /* ngx_http_ai_node_e */
 } ngx_http_ai_node_t;
 
 
@@ -97,14 +97,14 @@ ngx_int_t ngx_http_ai_zone_create(ngx_conf_t *cf,
 
 /* NULL if there is none */
 ngx_http_ai_node_t *ngx_http_ai_zone_find_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_node_e kind, uint32_t key);
+    ngx_http_ai_node_e kind, uint64_t key);
 
 /*
  * Finds or makes one of size bytes, zeroed; a full zone gives up the nodes
  * longest unused.  NULL if even that does not help.
  */
 ngx_http_ai_node_t *ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_node_e kind, uint32_t key, size_t size);
+    ngx_http_ai_node_e kind, uint64_t key, size_t size);
 
 void ngx_http_ai_zone_drop_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_node_t *node);
