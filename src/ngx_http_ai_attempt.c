@@ -436,6 +436,8 @@ ngx_http_ai_attempt_prepare(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     u->output.buf = NULL;
     u->output.in = NULL;
     u->output.busy = NULL;
+    u->output.free = NULL;
+    u->output.allocated = 0;
     ngx_http_ai_upstream_reset(u);
 
     u->process_header = ngx_http_ai_attempt_status_line;

@@ -146,6 +146,7 @@ struct ngx_http_ai_attempt_s {
                                                   case the backup fails too */
     ngx_str_t                      saved_type;
     ngx_uint_t                     saved_status;
+    ngx_http_ai_verdict_e          saved_verdict;
 
     ngx_http_upstream_state_t      no_state;   /* where the core writes after
                                                   the last try */

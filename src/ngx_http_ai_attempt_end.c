@@ -146,6 +146,7 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
 
         /* the backup could not help: the first answer is about the request */
 
+        ctx->error.verdict = at->saved_verdict;
         ctx->error.status = at->saved_status;
         ctx->error.body = at->saved;
         ctx->error.content_type = at->saved_type;

@@ -37,6 +37,7 @@ static ngx_int_t ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at,
     u_char *p, size_t n);
 static ngx_int_t ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_last_event(ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_attempt_window(ngx_event_t *ev);
 static ssize_t ngx_http_ai_attempt_reread(ngx_connection_t *c, u_char *buf,
     size_t size);
@@ -321,6 +322,12 @@ ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
         return ngx_http_ai_attempt_pass(r, at);
     }
 
+    if (hold->complete && hold->content == 0
+        && ngx_http_ai_attempt_last_event(at) == NGX_DECLINED)
+    {
+        return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
+    }
+
     if (hold->done || (hold->complete && hold->content == 0)) {
         return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
     }
@@ -356,6 +363,30 @@ ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
     }
 
     return ngx_http_ai_attempt_more(r, at);
+}
+
+
+/*
+ * What the stream ended in the middle of; NGX_DECLINED: an error, such as
+ * Gemini's raw JSON without an empty line after it (wire.md A5).
+ */
+
+static ngx_int_t
+ngx_http_ai_attempt_last_event(ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_sse_event_t  ev;
+
+    if (ngx_http_ai_sse_end(&at->ctx->stream.sse, &ev) != NGX_OK
+        || !(ngx_http_ai_classify_event(at->target->account->provider, &ev,
+                                        at->judgement)
+             & NGX_HTTP_AI_EVENT_ERROR))
+    {
+        return NGX_OK;
+    }
+
+    at->classified = 1;
+
+    return NGX_DECLINED;
 }
 
 
@@ -556,6 +587,7 @@ ngx_http_ai_attempt_save(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->saved.len = body.len;
     at->saved_type = at->reply.content_type;
     at->saved_status = at->reply.status;
+    at->saved_verdict = at->judgement->verdict;
 
     return NGX_OK;
 }
@@ -617,14 +649,31 @@ void
 ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
+    ngx_connection_t       *c;
+    ngx_http_ai_verdict_e   verdict;
+
+    c = r->upstream->peer.connection;
+
     if (at->reply.status < 300 || at->judgement == NULL) {
 
         /* a success that broke off or fell silent before its content */
 
-        ngx_http_ai_attempt_verdict(at,
-                r->upstream->peer.connection
-                && r->upstream->peer.connection->read->timedout
-                ? NGX_HTTP_AI_TIMEOUT : NGX_HTTP_AI_RESET);
+        if (c && c->read->timedout) {
+            verdict = NGX_HTTP_AI_TIMEOUT;
+
+        } else if (at->hold.seen == 0 && ngx_http_ai_attempt_until_close(r)) {
+            verdict = NGX_HTTP_AI_EMPTY;
+
+        } else if (at->reply.sse && at->hold.seen
+                   && ngx_http_ai_attempt_last_event(at) == NGX_DECLINED)
+        {
+            verdict = at->judgement->verdict;
+
+        } else {
+            verdict = NGX_HTTP_AI_RESET;
+        }
+
+        ngx_http_ai_attempt_verdict(at, verdict);
         return;
     }
 

@@ -13,7 +13,8 @@
 #include "ngx_http_ai_attempt.h"
 
 
-#define NGX_HTTP_AI_MAX_EDITS  3
+#define NGX_HTTP_AI_MAX_EDITS       3
+#define NGX_HTTP_AI_MAX_CONNECTION  512    /* bytes of a "Connection" read */
 
 
 /* [start, end) of the client's body becomes text; start == end inserts */
@@ -286,8 +287,10 @@ ngx_http_ai_attempt_nominated(ngx_list_t *headers, ngx_table_elt_t *header)
             continue;
         }
 
+        /* nobody names so much in earnest, and the search is quadratic */
+
         p = h[i].value.data;
-        last = p + h[i].value.len;
+        last = p + ngx_min(h[i].value.len, NGX_HTTP_AI_MAX_CONNECTION);
 
         while (p < last) {
 

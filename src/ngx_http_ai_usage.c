@@ -291,12 +291,11 @@ ngx_http_ai_usage_error_class(ngx_http_ai_ctx_t *ctx)
     }
 
     at = ctx->attempt;
+    verdict = ctx->error.verdict;
 
-    if (at && at->ntries) {
+    if (verdict == NGX_HTTP_AI_OK && at && at->ntries) {
+        /* the provider's own error was passed on */
         verdict = at->tries[at->ntries - 1].verdict;
-
-    } else {
-        verdict = ctx->error.verdict;
     }
 
     if (ctx->outcome == NGX_HTTP_AI_OUTCOME_CLIENT_GONE) {

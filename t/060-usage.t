@@ -530,7 +530,7 @@ is($rec->{model_requested}, JSON::PP::decode_json("[\"$name\"]")->[0],
 my $long = 'gone-' . 'x' x 200;
 is_recorded(ask(model => $long), 'long', attempts => 1,
             model_requested => $long);
-is_recorded(ask(model => $long x 20), 'too long', status => 400,
+is_recorded(ask(model => $long x 10), 'too long', status => 400,
             outcome => 'rejected', attempts => 0);
 is_recorded(ask(model => 'gone-\u0001'), 'a control', status => 400,
             outcome => 'rejected', attempts => 0);

@@ -198,6 +198,7 @@ static const ngx_http_ai_pattern_t  ngx_http_ai_patterns[] = {
     { NONE|BAD|FAIL, "context_length", NGX_HTTP_AI_CONTEXT_LENGTH },
     { NONE|BAD|FAIL, "context-length", NGX_HTTP_AI_CONTEXT_LENGTH },
     { NONE|BAD|FAIL, "maximum context", NGX_HTTP_AI_CONTEXT_LENGTH },
+    { NONE|BAD|FAIL, "maximum prompt length", NGX_HTTP_AI_CONTEXT_LENGTH },
     { NONE|BAD|FAIL, "context limit", NGX_HTTP_AI_CONTEXT_LENGTH },
     { NONE|BAD|FAIL, "exceeds the context window",
       NGX_HTTP_AI_CONTEXT_LENGTH },
