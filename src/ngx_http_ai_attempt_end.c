@@ -318,6 +318,14 @@ ngx_http_ai_attempt_break(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     ctx = at->ctx;
     stalled = (rc == NGX_HTTP_GATEWAY_TIME_OUT);
 
+    if (stalled && at->reply.sse && ctx->policy->max_duration
+        && ngx_current_msec - at->passed >= ctx->policy->max_duration)
+    {
+        /* its time was over, not its patience */
+        at->too_long = 1;
+        stalled = 0;
+    }
+
     try = &at->tries[at->ntries - 1];
     try->verdict = stalled || at->too_long ? NGX_HTTP_AI_TIMEOUT
                                            : NGX_HTTP_AI_SERVER_ERROR;

@@ -175,7 +175,11 @@ ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
     ngx_uint_t               kind;
     ngx_http_ai_judgement_t  judgement;
 
-    st->progress |= (ev->kind != NGX_HTTP_AI_SSE_COMMENT);
+    /* Anthropic's pings are comments in other words */
+
+    st->progress |= ev->kind != NGX_HTTP_AI_SSE_COMMENT
+                    && !(ev->name.len == 4
+                         && ngx_memcmp(ev->name.data, "ping", 4) == 0);
 
     if (st->content && ngx_http_ai_classify_plain(ev)) {
         return NGX_OK;

@@ -35,6 +35,9 @@ access_log $TEST_NGINX_TMP/ai.log ai;
 
 ai_usage off;
 
+# one attempt per account, of which nothing is remembered
+ai_class default { retry_same off; max_wait off; }
+
 upstream good { server 127.0.0.1:$TEST_NGINX_PROVIDER_S; keepalive 4;
     ai_account provider=openai base=https://good.test/v1 key=env:AI_TEST_KEY
                trusted=$TEST_NGINX_CA; }
@@ -89,6 +92,8 @@ add_block_preprocessor(sub {
     $block->set_value('config',
                       "location /v1/ { ai_pass; client_max_body_size 64m;\n"
                       . "  client_body_buffer_size 64k; }\n"
+                      . "location /ai/ { ai_status "
+                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
                       . "location = /up { return 204; }\n");
     $block->set_value('request', "GET /up\n");
     $block->set_value('error_code', 204);
@@ -106,6 +111,7 @@ add_response_body_check(sub {
 
 sub ask {
     my ($model, $more) = (@_, '');
+    accounts_open(qw(good good2 wrong system stranger plain not_tls not_plain));
     my $r = HTTP::Tiny->new(keep_alive => 0, timeout => 20)->post(
         'http://127.0.0.1:' . server_port() . '/v1/chat/completions',
         { content => qq({"model":"$model",$more"messages":[]}),

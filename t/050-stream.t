@@ -615,7 +615,8 @@ for my $path (qw(/v1/completions /v1/responses /v1/messages)) {
          "$path: cut: an error event");
     unlike($r->{body}, qr/\[DONE\]|message_stop|response\.completed/,
            "$path: cut: no invented end");
-    like($r->{body}, $path =~ /messages/ ? qr/event: error\ndata: \{"type":"error"/
+    like($r->{body}, $path =~ /messages/
+                     ? qr/event: error\ndata: \{"type":"error"/
                      : qr/data: \{.*"code":"upstream_error"/,
          "$path: cut: in the client's dialect");
     provider_reset('a');

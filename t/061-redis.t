@@ -118,8 +118,8 @@ sub load {
         if (!$pid) {
             my $ok = 0;
             for (1 .. $each) {
-                # a connection that a reload refuses is not a request
-                my $r = ask($_ % 3 ? 'm' : 'two',
+                # few that need a second attempt: these have a budget
+                my $r = ask($_ % 10 ? 'm' : 'two',
                             more => $_ % 2 ? '"stream":true,' : '');
                 $ok++ if $r->{status} == 200;
             }
