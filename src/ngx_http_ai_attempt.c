@@ -321,6 +321,8 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     try->model = at->target->model.len ? &at->target->model
                                        : at->ctx->plan.model;
     try->start = ngx_current_msec;
+    try->probe = at->ctx->plan.probing;
+    at->ctx->plan.probing = 0;
 
     return ngx_http_ai_attempt_delegate(r, at);
 }
@@ -351,6 +353,10 @@ ngx_http_ai_attempt_delegate(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     pc->get = NULL;
     pc->free = NULL;
     pc->notify = NULL;
+#if (NGX_HTTP_SSL)
+    pc->set_session = NULL;
+    pc->save_session = NULL;
+#endif
     u->upstream = uscf;
     u->conf = &at->target->account->upstream;
 
@@ -632,6 +638,7 @@ ngx_http_ai_attempt_blame(ngx_peer_connection_t *pc, ngx_http_request_t *r,
     }
 
     if (pc->cached && u->buffer.last == u->buffer.start
+        && at->ctx->facts.endpoint->inference
         && at->stale++ < NGX_HTTP_AI_MAX_STALE)
     {
         /* the server closed a kept connection while we were about to use it */
@@ -663,8 +670,12 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     try->status = at->reply.status;
     try->elapsed = ngx_current_msec - try->start;
 
+    if (try->probe && verdict != NGX_HTTP_AI_OK && !row->close) {
+        ngx_http_ai_health_release(at->ctx->conf->zone, try->target->account);
+    }
+
     ngx_http_ai_health_apply(at->ctx->conf->zone, try->target->account,
-                             try->model, verdict,
+                             try->model, verdict, try->start,
                              at->classified ? at->judgement->wait_ms : -1);
 
     if (verdict != NGX_HTTP_AI_OK) {
@@ -726,7 +737,8 @@ ngx_http_ai_attempt_set_session(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_ai_attempt_t  *at = data;
 
-    return at->peer.set_session(pc, at->peer.data);
+    return at->peer.set_session ? at->peer.set_session(pc, at->peer.data)
+                                : NGX_OK;
 }
 
 
@@ -735,7 +747,9 @@ ngx_http_ai_attempt_save_session(ngx_peer_connection_t *pc, void *data)
 {
     ngx_http_ai_attempt_t  *at = data;
 
-    at->peer.save_session(pc, at->peer.data);
+    if (at->peer.save_session) {
+        at->peer.save_session(pc, at->peer.data);
+    }
 }
 
 #endif

@@ -29,6 +29,7 @@
 #define NGX_HTTP_AI_ATTEMPT_HELD   NGX_HTTP_AI_CLASSIFY_BODY
 #define NGX_HTTP_AI_ERROR_TIMEOUT  5000    /* ms for the body of an error */
 #define NGX_HTTP_AI_QUEUE_POLL     100     /* ms between looks at the queue */
+#define NGX_HTTP_AI_QUEUE_BACKOFF  500     /* ms, up to twice as many */
 #define NGX_HTTP_AI_QUEUE_STEP     5       /* ms from one to the next in it */
 
 
@@ -41,6 +42,7 @@ typedef struct {
     ngx_uint_t                     status;     /* upstream's; 0: none */
     ngx_msec_t                     start;      /* ngx_current_msec */
     ngx_msec_t                     elapsed;    /* until its verdict */
+    unsigned                       probe:1;    /* of a closed account */
 } ngx_http_ai_try_t;
 
 
@@ -141,6 +143,7 @@ struct ngx_http_ai_attempt_s {
     ngx_queue_t                    line;       /* this worker's queued ones */
     ngx_http_ai_ticket_t           ticket;
     ngx_msec_t                     queue_end;
+    ngx_msec_t                     not_before;
 
     ngx_str_t                      saved;      /* a client error's body, in
                                                   case the backup fails too */

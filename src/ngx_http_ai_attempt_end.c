@@ -297,7 +297,7 @@ ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at)
         left = 0;
     }
 
-    ctx->error.retry_after = left / 1000 + 1;
+    ctx->error.retry_after = ngx_max((left + 999) / 1000, 1);
     ctx->error.retry = ctx->error.retry_after <= NGX_HTTP_AI_RETRY_AFTER_MAX;
 }
 

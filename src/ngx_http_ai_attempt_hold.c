@@ -88,6 +88,10 @@ ngx_http_ai_attempt_hold(ngx_http_request_t *r)
         }
     }
 
+    if (reply->status == NGX_HTTP_NO_CONTENT) {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
+
     if (reply->status < 300
         && (reply->encoded || (!reply->sse && !reply->json)))
     {
@@ -308,6 +312,7 @@ static ngx_int_t
 ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
+    ngx_msec_t                  left;
     ngx_http_ai_hold_t         *hold;
     const ngx_http_ai_class_t  *policy;
 
@@ -359,7 +364,11 @@ ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
         hold->window.handler = ngx_http_ai_attempt_window;
         hold->window.data = at;
         hold->window.log = r->connection->log;
-        ngx_add_timer(&hold->window, policy->hold);
+
+        left = at->deadline - ngx_current_msec;
+        ngx_add_timer(&hold->window,
+                      (ngx_msec_int_t) left > 0 ? ngx_min(policy->hold, left)
+                                                : 1);
     }
 
     return ngx_http_ai_attempt_more(r, at);
@@ -524,7 +533,8 @@ static ngx_int_t
 ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
-    ngx_http_upstream_t  *u;
+    ngx_http_upstream_t          *u;
+    const ngx_http_ai_verdict_t  *row;
 
     u = r->upstream;
 
@@ -549,7 +559,9 @@ ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
     ngx_http_ai_attempt_verdict(at, at->judgement->verdict);
     ngx_http_ai_attempt_decide(at);
 
-    if (ngx_http_ai_verdict(at->judgement->verdict)->pass) {
+    row = ngx_http_ai_verdict(at->judgement->verdict);
+
+    if (row->pass) {
 
         /* after a backup the first answer counts: it is about the request */
 
@@ -557,7 +569,10 @@ ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
             return ngx_http_ai_attempt_pass(r, at);
         }
 
-        if (!at->saved_status && ngx_http_ai_attempt_save(r, at) != NGX_OK) {
+        if (!at->saved_status
+            && !ngx_http_ai_verdict_has(row->moves, NGX_HTTP_AI_MOVE_ACCOUNT)
+            && ngx_http_ai_attempt_save(r, at) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
@@ -770,7 +785,13 @@ ngx_http_ai_attempt_reject(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
     u = r->upstream;
 
-    if (at->hold.complete && !ngx_http_ai_attempt_until_close(r)) {
+    /* bytes after the answer would be taken for the next one */
+
+    if (at->hold.complete && !ngx_http_ai_attempt_until_close(r)
+        && u->buffer.start + at->hold.peek == u->buffer.last
+        && (u->headers_in.chunked
+            || (off_t) at->hold.seen == u->headers_in.content_length_n))
+    {
         u->keepalive = !u->headers_in.connection_close;
     }
 

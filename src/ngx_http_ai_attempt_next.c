@@ -32,6 +32,17 @@ ngx_http_ai_attempt_first(ngx_http_ai_attempt_t *at)
 
     ngx_http_ai_zone_count_request(ctx->conf->zone);
 
+    if (ctx->policy->queue
+        && ngx_http_ai_queue_waiting(ctx->conf->zone, ctx->route,
+                                     ctx->policy))
+    {
+        /* nobody overtakes those who wait already */
+
+        at->step = NGX_HTTP_AI_STEP_QUEUE;
+        ngx_http_ai_attempt_enter_queue(at);
+        return;
+    }
+
     at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone, NULL, 0);
 
     if (at->next) {
@@ -65,20 +76,21 @@ ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at)
         ngx_http_ai_route_ban(&at->ctx->plan, try->target);
     }
 
-    ngx_http_ai_route_refresh(&at->ctx->plan, at->ctx->conf->zone, 0);
-
-    ngx_http_ai_attempt_step(at, try->verdict);
-
-    if (at->step == NGX_HTTP_AI_STEP_FAIL) {
-        return;
-    }
-
-    if (ngx_http_ai_zone_count_retry(at->ctx->conf->zone) != NGX_OK) {
+    if (ngx_http_ai_zone_may_retry(at->ctx->conf->zone) != NGX_OK) {
 
         ngx_log_error(NGX_LOG_WARN, at->ctx->request->connection->log, 0,
                       "ai retry budget is spent, not tried again");
 
         ngx_http_ai_attempt_fail(at);
+        return;
+    }
+
+    ngx_http_ai_route_refresh(&at->ctx->plan, at->ctx->conf->zone, 0);
+
+    ngx_http_ai_attempt_step(at, try->verdict);
+
+    if (at->step != NGX_HTTP_AI_STEP_FAIL) {
+        ngx_http_ai_zone_count_retry(at->ctx->conf->zone);
     }
 }
 
@@ -264,6 +276,14 @@ ngx_http_ai_attempt_enter_queue(ngx_http_ai_attempt_t *at)
         at->queued = 1;
         at->queue_end = ngx_current_msec + ctx->policy->queue;
     }
+
+    at->not_before = ngx_current_msec;
+
+    if (at->ntries) {
+        /* what failed without a cooldown is not asked again at once */
+        at->not_before += NGX_HTTP_AI_QUEUE_BACKOFF
+                          + ngx_random() % NGX_HTTP_AI_QUEUE_BACKOFF;
+    }
 }
 
 
@@ -308,6 +328,7 @@ ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at)
 
     if (at->step == NGX_HTTP_AI_STEP_WAIT) {
 
+        at->delay = 0;
         at->next = ngx_http_ai_route_next(plan, ctx->conf->zone, NULL, 0);
 
         if (at->next == NULL) {
@@ -317,14 +338,18 @@ ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at)
                                          : NGX_HTTP_AI_OK);
         }
 
-        return at->next ? NGX_OK
-               : at->step == NGX_HTTP_AI_STEP_FAIL ? NGX_DECLINED
-                                                   : NGX_AGAIN;
+        if (at->step == NGX_HTTP_AI_STEP_FAIL) {
+            return NGX_DECLINED;
+        }
+
+        return at->next && at->delay == 0 ? NGX_OK : NGX_AGAIN;
     }
 
     first = ngx_http_ai_queue_first(ctx->conf->zone, &at->ticket);
 
-    if (first && plan->eligible) {
+    if (first && plan->eligible
+        && (ngx_msec_int_t) (at->not_before - now) <= 0)
+    {
 
         at->next = ngx_http_ai_route_next(plan, ctx->conf->zone, NULL, 0);
 

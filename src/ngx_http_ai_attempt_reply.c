@@ -203,11 +203,26 @@ ngx_http_ai_attempt_header_line(ngx_http_request_t *r,
     line.key.data[line.key.len] = '\0';
     ngx_memcpy(line.value.data, r->header_start, line.value.len);
     line.value.data[line.value.len] = '\0';
-    ngx_strlow(line.lowcase_key, line.key.data, line.key.len);
+
+    /* the parser has it already, unless the name fills its buffer */
+
+    if (line.key.len == r->lowcase_index) {
+        ngx_memcpy(line.lowcase_key, r->lowcase_header, line.key.len);
+
+    } else {
+        ngx_strlow(line.lowcase_key, line.key.data, line.key.len);
+    }
 
     ngx_http_ai_attempt_note(&at->reply, &line);
 
     if (!ngx_http_ai_attempt_returned(at->ctx->conf, &line)) {
+        return NGX_OK;
+    }
+
+    if (at->status.code < 300 && line.key.len >= 11
+        && ngx_strncmp(line.lowcase_key, "retry-after", 11) == 0)
+    {
+        /* of a success it is one more rate header (wire.md A4) */
         return NGX_OK;
     }
 
@@ -246,7 +261,7 @@ ngx_http_ai_attempt_note(ngx_http_ai_reply_t *reply, ngx_table_elt_t *h)
     ngx_http_ai_reply_header_t  *rh;
 
     if (h->key.len == 16
-        && ngx_strncmp(h->lowcase_key, "content-encoding", 16) == 0)
+        && ngx_memcmp(h->lowcase_key, "content-encoding", 16) == 0)
     {
         reply->encoded = 1;
         return;
@@ -277,7 +292,8 @@ ngx_http_ai_attempt_returned(ngx_http_ai_main_conf_t *amcf,
 
     for (prefix = ngx_http_ai_not_returned_prefixes; prefix->len; prefix++) {
 
-        if (h->key.len >= prefix->len
+        if (h->lowcase_key[0] == prefix->data[0]
+            && h->key.len >= prefix->len
             && ngx_memcmp(h->lowcase_key, prefix->data, prefix->len) == 0)
         {
             return 0;
@@ -318,6 +334,14 @@ ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
         u->process_header = ngx_http_ai_attempt_status_line;
 
         return ngx_http_ai_attempt_status_line(r);
+    }
+
+    if (at->status.code == NGX_HTTP_NO_CONTENT
+        || at->status.code == NGX_HTTP_NOT_MODIFIED)
+    {
+        /* there is no body, whatever the headers say (RFC 9110, 6.4.1) */
+        u->headers_in.content_length_n = 0;
+        u->headers_in.chunked = 0;
     }
 
     if (u->headers_in.chunked) {
@@ -461,6 +485,8 @@ ngx_http_ai_attempt_filter(void *data, ssize_t bytes)
     }
 
     if (u->length == 0) {
+        /* bytes after the answer would be taken for the next one */
+        u->keepalive = 0;
         return NGX_OK;
     }
 
@@ -541,7 +567,8 @@ ngx_http_ai_attempt_chunks(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
         }
 
         if (rc == NGX_DONE) {
-            u->keepalive = !u->headers_in.connection_close;
+            u->keepalive = !u->headers_in.connection_close
+                           && buf->pos == buf->last;
             u->length = 0;
             return;
         }

@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "pure/ngx_http_ai_resp.h"
 
 
 #define NGX_HTTP_AI_MAX_EDITS       3
@@ -145,12 +146,13 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
                 i = 0;
             }
 
-            if (!ngx_http_ai_attempt_forwarded(amcf, &h[i], nominating)) {
+            if (pass == 0) {
+                /* room for all: it costs less than to ask twice for each */
+                len += h[i].key.len + sizeof(": " CRLF) - 1 + h[i].value.len;
                 continue;
             }
 
-            if (pass == 0) {
-                len += h[i].key.len + sizeof(": " CRLF) - 1 + h[i].value.len;
+            if (!ngx_http_ai_attempt_forwarded(amcf, &h[i], nominating)) {
                 continue;
             }
 
@@ -189,13 +191,13 @@ ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
     }
 
     if (h->key.len >= 5
-        && ngx_strncmp(h->lowcase_key, "x-ai-", 5) == 0)
+        && ngx_memcmp(h->lowcase_key, "x-ai-", 5) == 0)
     {
         return 0;
     }
 
     if (h->key.len >= 12
-        && ngx_strncmp(h->lowcase_key, "x-forwarded-", 12) == 0)
+        && ngx_memcmp(h->lowcase_key, "x-forwarded-", 12) == 0)
     {
         return 0;
     }
@@ -540,9 +542,12 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     p = ngx_cpymem(p, account->host.data, account->host.len);
     *p++ = CR; *p++ = LF;
 
-    p = ngx_sprintf(p, "%VAccept-Encoding: identity" CRLF
-                       "Content-Length: %O" CRLF, &account->credential,
-                    length);
+    p = ngx_cpymem(p, account->credential.data, account->credential.len);
+    p = ngx_cpymem(p, "Accept-Encoding: identity" CRLF "Content-Length: ",
+                   sizeof("Accept-Encoding: identity" CRLF
+                          "Content-Length: ") - 1);
+    p = ngx_http_ai_resp_decimal(p, length);
+    *p++ = CR; *p++ = LF;
 
     b->last = ngx_cpymem(p, at->head.data, at->head.len);
 

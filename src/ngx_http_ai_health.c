@@ -20,6 +20,7 @@ typedef struct {
     ngx_msec_t               until;        /* cooling or closed; a probe of a
                                               closed one is due then */
     ngx_msec_t               probe;        /* a probe is out until then */
+    ngx_msec_t               since;        /* when it was closed last */
     ngx_uint_t               level;        /* failures in a row, for growth */
     ngx_http_ai_verdict_e    cause;
     unsigned                 closed:1;
@@ -38,7 +39,8 @@ static void ngx_http_ai_health_cool_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_health_node_t *hn, const ngx_http_ai_verdict_t *row,
     int64_t wait_ms);
 static void ngx_http_ai_health_open_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model);
+    ngx_http_ai_account_t *account, const ngx_str_t *model,
+    ngx_msec_t started);
 
 
 #define ngx_http_ai_health_later(a, b)                                        \
@@ -131,6 +133,7 @@ ngx_http_ai_health_claim(ngx_http_ai_zone_t *zone,
 
         } else {
             hn->probe = until;
+            rc = NGX_DONE;
         }
     }
 
@@ -141,9 +144,27 @@ ngx_http_ai_health_claim(ngx_http_ai_zone_t *zone,
 
 
 void
+ngx_http_ai_health_release(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_account_t *account)
+{
+    ngx_http_ai_health_node_t  *hn;
+
+    ngx_http_ai_zone_lock(zone);
+
+    hn = ngx_http_ai_health_find_locked(zone, account, NULL);
+
+    if (hn) {
+        hn->probe = ngx_current_msec;
+    }
+
+    ngx_http_ai_zone_unlock(zone);
+}
+
+
+void
 ngx_http_ai_health_apply(ngx_http_ai_zone_t *zone,
     ngx_http_ai_account_t *account, const ngx_str_t *model,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms)
+    ngx_http_ai_verdict_e verdict, ngx_msec_t started, int64_t wait_ms)
 {
     ngx_http_ai_health_node_t    *hn;
     const ngx_http_ai_verdict_t  *row;
@@ -163,7 +184,7 @@ ngx_http_ai_health_apply(ngx_http_ai_zone_t *zone,
         }
 
         ngx_http_ai_zone_lock(zone);
-        ngx_http_ai_health_open_locked(zone, account, model);
+        ngx_http_ai_health_open_locked(zone, account, model, started);
         ngx_http_ai_zone_unlock(zone);
         return;
     }
@@ -182,6 +203,7 @@ ngx_http_ai_health_apply(ngx_http_ai_zone_t *zone,
         if (row->close) {
             hn->credential = account->credential_hash;
             hn->closed = 1;
+            hn->since = ngx_current_msec;
         }
 
         hn->cause = verdict;
@@ -274,13 +296,20 @@ ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,
 
 static void
 ngx_http_ai_health_open_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model)
+    ngx_http_ai_account_t *account, const ngx_str_t *model,
+    ngx_msec_t started)
 {
     ngx_http_ai_health_node_t  *hn;
 
     hn = ngx_http_ai_health_find_locked(zone, account, NULL);
 
     if (hn && hn->closed) {
+
+        if (!ngx_http_ai_health_later(started, hn->since)) {
+            /* an old request's late success */
+            return;
+        }
+
         ngx_http_ai_zone_drop_locked(zone, &hn->node);
         hn = NULL;
     }

@@ -51,21 +51,26 @@ void ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
     ngx_http_ai_health_t *health);
 
 /*
- * Takes the probe of a closed account, for "until" at most: NGX_OK to one
+ * Takes the probe of a closed account, for "until" at most: NGX_DONE to one
  * caller in all workers, NGX_BUSY to the others.  NGX_OK for an account that
  * is not closed.
  */
 ngx_int_t ngx_http_ai_health_claim(ngx_http_ai_zone_t *zone,
     ngx_http_ai_account_t *account, ngx_msec_t until);
 
+/* gives a probe back whose outcome says nothing about the closure */
+void ngx_http_ai_health_release(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_account_t *account);
+
 /*
- * Applies a verdict: cooldowns and closures of wire.md A1.  wait_ms is the
- * provider's hint, -1 without.  A success ends the account's closure.  A
- * later cooldown never shortens one that runs.
+ * Applies a verdict: cooldowns and closures of wire.md A1.  started is when
+ * the try began, wait_ms the provider's hint, -1 without.  The success of a
+ * try that began after a closure ends it.  A later cooldown never shortens
+ * one that runs.
  */
 void ngx_http_ai_health_apply(ngx_http_ai_zone_t *zone,
     ngx_http_ai_account_t *account, const ngx_str_t *model,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms);
+    ngx_http_ai_verdict_e verdict, ngx_msec_t started, int64_t wait_ms);
 
 /* clears all that is remembered of an account and of its models */
 void ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,

@@ -8,6 +8,8 @@
 
 
 static ngx_uint_t ngx_http_ai_queue_lost(ngx_http_ai_slot_t *slot);
+static uint32_t ngx_http_ai_queue_line(const ngx_http_ai_route_t *route,
+    const ngx_http_ai_class_t *class);
 static uint32_t ngx_http_ai_queue_class(const ngx_http_ai_class_t *class);
 
 
@@ -68,7 +70,7 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
 
     slot->pid = ngx_pid;
     slot->seq = ++sh->seq;
-    slot->route = route->hash;
+    slot->route = ngx_http_ai_queue_line(route, class);
     slot->class = hash;
     slot->priority = class->priority;
     slot->since = ngx_current_msec;
@@ -81,6 +83,41 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
     ngx_http_ai_zone_unlock(zone);
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_ai_queue_waiting(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_route_t *route, const ngx_http_ai_class_t *class)
+{
+    uint32_t             line;
+    ngx_uint_t           i, waiting;
+    ngx_http_ai_slot_t  *slot;
+
+    if (zone->sh->parked == 0) {
+        return 0;
+    }
+
+    waiting = 0;
+    line = ngx_http_ai_queue_line(route, class);
+
+    ngx_http_ai_zone_lock(zone);
+
+    for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS; i++) {
+
+        slot = &zone->sh->slots[i];
+
+        if (slot->pid && slot->route == line
+            && slot->priority >= class->priority)
+        {
+            waiting = 1;
+            break;
+        }
+    }
+
+    ngx_http_ai_zone_unlock(zone);
+
+    return waiting;
 }
 
 
@@ -150,6 +187,20 @@ ngx_http_ai_queue_leave(ngx_http_ai_zone_t *zone,
     ngx_http_ai_zone_unlock(zone);
 
     ticket->seq = 0;
+}
+
+
+/*
+ * Who waits for the same targets: those of a route, or of a class's share of
+ * it.  A class with accounts of its own must not block the others.
+ */
+
+static uint32_t
+ngx_http_ai_queue_line(const ngx_http_ai_route_t *route,
+    const ngx_http_ai_class_t *class)
+{
+    return class->accounts ? route->hash ^ ngx_http_ai_queue_class(class)
+                           : route->hash;
 }
 
 

@@ -34,6 +34,13 @@ ngx_int_t ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_route_t *route, const ngx_http_ai_class_t *class,
     ngx_http_ai_ticket_t *ticket);
 
+/*
+ * 1: somebody waits whom a new request of this class must not overtake.
+ * Takes no lock where nobody waits at all.
+ */
+ngx_uint_t ngx_http_ai_queue_waiting(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_route_t *route, const ngx_http_ai_class_t *class);
+
 /* 1: nobody parked for the same route comes before */
 ngx_uint_t ngx_http_ai_queue_first(ngx_http_ai_zone_t *zone,
     ngx_http_ai_ticket_t *ticket);

@@ -135,6 +135,7 @@ ngx_http_ai_route_next(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone,
     const ngx_http_ai_target_t *last, ngx_uint_t same)
 {
     uint64_t               eligible;
+    ngx_int_t              rc;
     ngx_uint_t             i, n, weights[NGX_HTTP_AI_MAX_TARGETS];
     ngx_http_ai_target_t  *t;
 
@@ -168,11 +169,17 @@ ngx_http_ai_route_next(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone,
 
         plan->eligible &= ~((uint64_t) 1 << i);
 
-        if (ngx_http_ai_health_calm(zone)
-            || ngx_http_ai_health_claim(zone, t[i].account,
-                              ngx_current_msec + NGX_HTTP_AI_PROBE_TIME)
-               == NGX_OK)
-        {
+        plan->probing = 0;
+
+        if (ngx_http_ai_health_calm(zone)) {
+            break;
+        }
+
+        rc = ngx_http_ai_health_claim(zone, t[i].account,
+                                  ngx_current_msec + NGX_HTTP_AI_PROBE_TIME);
+
+        if (rc != NGX_BUSY) {
+            plan->probing = (rc == NGX_DONE);
             break;
         }
 

@@ -46,6 +46,8 @@ typedef struct {
                                           those that cool down is back */
     ngx_http_ai_verdict_e   cause;     /* why that one is away */
     unsigned                away:1;    /* there is one */
+    unsigned                probing:1; /* the last target chosen is a closed
+                                          account's probe */
 
     u_char                  excluded[NGX_HTTP_AI_MAX_TARGETS];
                                        /* ngx_http_ai_excluded_e */

@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_ai_stream_start_json(ngx_http_request_t *r,
     ngx_http_ai_stream_t *st);
 static void ngx_http_ai_stream_watch(ngx_http_ai_stream_t *st,
     ngx_chain_t *in);
+static void ngx_http_ai_stream_pending(ngx_http_ai_stream_t *st, u_char *p,
+    u_char *last);
 static ngx_int_t ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
     ngx_http_ai_sse_event_t *ev);
 static ngx_uint_t ngx_http_ai_stream_usage(ngx_http_ai_stream_t *st,
@@ -140,7 +142,7 @@ ngx_http_ai_stream_filter(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
 static void
 ngx_http_ai_stream_watch(ngx_http_ai_stream_t *st, ngx_chain_t *in)
 {
-    u_char                   *p;
+    u_char                   *p, *event;
     ngx_buf_t                *b;
     ngx_http_ai_sse_event_t   ev;
 
@@ -158,11 +160,33 @@ ngx_http_ai_stream_watch(ngx_http_ai_stream_t *st, ngx_chain_t *in)
         }
 
         p = b->pos;
+        event = p;
 
         while (ngx_http_ai_sse_next(&st->sse, &p, b->last, &ev) == NGX_OK) {
             (void) ngx_http_ai_stream_events(st, &ev);
+            event = p;
         }
+
+        ngx_http_ai_stream_pending(st, event, b->last);
     }
+}
+
+
+/* bytes of an unfinished event are progress too, unless it is a comment */
+
+static void
+ngx_http_ai_stream_pending(ngx_http_ai_stream_t *st, u_char *p, u_char *last)
+{
+    if (p == last) {
+        return;
+    }
+
+    if (!st->open) {
+        st->open = 1;
+        st->comment = (*p == ':');
+    }
+
+    st->progress |= !st->comment;
 }
 
 
@@ -174,6 +198,8 @@ ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
 {
     ngx_uint_t               kind;
     ngx_http_ai_judgement_t  judgement;
+
+    st->open = 0;
 
     /* Anthropic's pings are comments in other words */
 
@@ -365,6 +391,8 @@ ngx_http_ai_stream_cut(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
         keep += p - event;
     }
 
+    ngx_http_ai_stream_pending(st, event, b->last);
+
     if (event != b->last && !st->flowing) {
 
         if (ngx_http_ai_stream_rest(r, st, event, b->last - event, ll)
@@ -518,13 +546,22 @@ ngx_int_t
 ngx_http_ai_stream_whole(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
     ngx_str_t *body)
 {
+    ngx_int_t  rc;
+
     if (ngx_http_ai_stream_start_json(r, st) != NGX_OK) {
         return NGX_ERROR;
     }
 
     (void) ngx_http_ai_json_feed(st->json, body->data, body->len);
 
-    return ngx_http_ai_stream_end(st);
+    rc = ngx_http_ai_stream_end(st);
+
+    if (rc != NGX_OK) {
+        /* what is rejected is not counted for the one who serves */
+        ngx_memzero(&st->tokens, sizeof(ngx_http_ai_tokens_t));
+    }
+
+    return rc;
 }
 
 

@@ -63,6 +63,8 @@ typedef struct {
     unsigned                       dropped:1;
     unsigned                       progress:1; /* the last bytes had an event
                                                   that is no comment */
+    unsigned                       open:1;     /* an unfinished event ... */
+    unsigned                       comment:1;  /* ... which is a comment */
     unsigned                       content:1;  /* an event with content */
     unsigned                       finish:1;   /* the answer is complete */
     unsigned                       done:1;     /* the terminator was seen */

@@ -100,6 +100,7 @@ ngx_http_ai_usage_request(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     rec->status = r->headers_out.status;
 
     if (rec->status == 0
+        || (ctx->attempt == NULL && r->connection->error)
         || (ctx->outcome == NGX_HTTP_AI_OUTCOME_CLIENT_GONE
             && !r->header_sent))
     {
@@ -201,11 +202,14 @@ ngx_http_ai_usage_attempt(ngx_http_ai_ctx_t *ctx, ngx_uint_t n,
 
     if (n + 1 == at->ntries) {
         rec->outcome = *ngx_http_ai_usage_outcome(ctx);
-        rec->error_class = *ngx_http_ai_usage_error_class(ctx);
-        rec->latency_ms = ngx_current_msec - try->start;
         ngx_http_ai_usage_tokens(ctx, rec);
 
+        if (try->verdict != NGX_HTTP_AI_OK) {
+            rec->error_class = ngx_http_ai_verdict(try->verdict)->name;
+        }
+
         if (at->committed) {
+            rec->latency_ms = ngx_current_msec - try->start;
             rec->ttft_ms = at->first;
         }
 

@@ -68,17 +68,21 @@ ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     zone = shm_zone->data;
 
-    if (ozone) {
-        /* reload: same size and name, the data stays */
-        zone->sh = ozone->sh;
-        zone->shpool = ozone->shpool;
-        return NGX_OK;
-    }
-
     zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    if (shm_zone->shm.exists) {
-        zone->sh = zone->shpool->data;
+    if (ozone || shm_zone->shm.exists) {
+
+        /* reload: same size and name, the data stays */
+        zone->sh = ozone ? ozone->sh : zone->shpool->data;
+
+        if (zone->sh->version != NGX_HTTP_AI_ZONE_VERSION) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "zone \"%V\" was laid out by another version of "
+                          "the module, restart nginx or rename the zone",
+                          &shm_zone->shm.name);
+            return NGX_ERROR;
+        }
+
         return NGX_OK;
     }
 
@@ -225,14 +229,19 @@ ngx_http_ai_zone_count_request(ngx_http_ai_zone_t *zone)
 }
 
 
-ngx_int_t
+void
 ngx_http_ai_zone_count_retry(ngx_http_ai_zone_t *zone)
 {
-    ngx_uint_t             i, now, requests, retries;
-    ngx_http_ai_second_t  *s;
+    (void) ngx_atomic_fetch_add(&ngx_http_ai_zone_second(zone)->retries, 1);
+}
 
-    s = ngx_http_ai_zone_second(zone);
-    now = s->second;
+
+ngx_int_t
+ngx_http_ai_zone_may_retry(ngx_http_ai_zone_t *zone)
+{
+    ngx_uint_t  i, now, requests, retries;
+
+    now = ngx_http_ai_zone_second(zone)->second;
 
     requests = 0;
     retries = 0;
@@ -250,8 +259,6 @@ ngx_http_ai_zone_count_retry(ngx_http_ai_zone_t *zone)
     {
         return NGX_BUSY;
     }
-
-    (void) ngx_atomic_fetch_add(&s->retries, 1);
 
     return NGX_OK;
 }

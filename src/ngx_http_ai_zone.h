@@ -120,12 +120,14 @@ ngx_uint_t ngx_http_ai_zone_choose(ngx_http_ai_zone_t *zone, uint32_t hash,
     const ngx_uint_t *weights, ngx_uint_t n, uint64_t eligible);
 
 /*
- * The zone-wide retry budget: every request is counted once, every further
- * attempt asks.  NGX_OK: it is within 20 % of the requests of the last ten
- * seconds, or one of the first 100 in them; NGX_BUSY: not.  Lockless.
+ * The zone-wide retry budget: every request and every further attempt is
+ * counted.  may_retry: NGX_OK while the retries are within 20 % of the
+ * requests of the last ten seconds, or fewer than 100; else NGX_BUSY.
+ * Lockless.
  */
 void ngx_http_ai_zone_count_request(ngx_http_ai_zone_t *zone);
-ngx_int_t ngx_http_ai_zone_count_retry(ngx_http_ai_zone_t *zone);
+void ngx_http_ai_zone_count_retry(ngx_http_ai_zone_t *zone);
+ngx_int_t ngx_http_ai_zone_may_retry(ngx_http_ai_zone_t *zone);
 
 
 #endif /* _NGX_HTTP_AI_ZONE_H_INCLUDED_ */

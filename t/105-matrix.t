@@ -107,11 +107,11 @@ my %json = (
     'error_after=2' => 'before server_error',
     'malformed=1' => 'before server_error',
     'badchunk=1,chunked' => 'before server_error',
+    'badchunk=1,chunked,size=60000' => 'before server_error',
     'stall=1' => 'before timeout',
     (map { $_ => 'after server_error' } 'cut=1,size=60000',
      'cut=1,size=60000,chunked', 'cut=1,size=60000,nochunk',
-     'reset_mid=1,size=60000', 'badchunk=1,size=60000,chunked',
-     'malformed=1,size=60000'),
+     'reset_mid=1,size=60000', 'malformed=1,size=60000'),
     'stall=1,size=60000' => 'after timeout',
 );
 
@@ -129,13 +129,13 @@ my %stream = (
     'error_first,dialect=openrouter' => 'before server_error',
     'error_first,status=429,dialect=groq' => 'before rate_limit',
     # with a gap, so that the content was read before the end
-    (map { ("gap=10,$_" => 'after server_error') } 'cut=2', 'cut_mid=2',
+    (map { ("gap=60,$_" => 'after server_error') } 'cut=2', 'cut_mid=2',
      'reset_mid=2', 'badchunk=2', 'cut=2,bytewise', 'cut=2,nochunk',
-     'cut_mid=2,crlf', 'cut=8', 'cut_mid=8', 'cut=2,cl'),
-    (map { ("gap=10,$_" => 'after timeout') } 'stall=2', 'stall=8'),
-    (map { ("gap=10,$_" => 'own server_error') } 'error_after=2',
+     'cut_mid=2,crlf', 'cut=8', 'cut_mid=7', 'cut=2,cl'),
+    (map { ("gap=60,$_" => 'after timeout') } 'stall=2', 'stall=8'),
+    (map { ("gap=60,$_" => 'own server_error') } 'error_after=2',
      'error_after=2,bytewise', 'error_after=2,nochunk'),
-    'gap=10,error_after=2,status=503' => 'own overloaded',
+    'gap=60,error_after=2,status=503' => 'own overloaded',
 );
 
 add_block_preprocessor(sub {
@@ -364,7 +364,9 @@ sub is_right {
         push @wrong, "outcome: " . ($rec->{outcome} || '-')
             if ($rec->{outcome} || '')
                !~ ($kind eq 'after' ? qr/^(?:cut|stalled)$/ : qr/^error$/);
-        $is->('recorded status', $rec->{status}, $r->{status});
+        # over HTTP/2 a broken answer's head may be lost with it
+        $is->('recorded status', $rec->{status}, $r->{status})
+            if $kind ne 'after' || $r->{stream} || $r->{status};
     }
 
     if ($kind eq 'before' && !$served) {
@@ -388,7 +390,9 @@ sub is_right {
                               \}\r?\n\r?\n(?:data:\ \[DONE\]\n\n)?\z/x;
     }
     if ($kind eq 'after' && !$r->{stream}) {
-        $is->('complete', $r->{complete} ? 1 : 0, 0);
+        # what is complete as HTTP is so by the provider's own framing
+        $is->('complete', $r->{complete} ? 1 : 0, 0) if $fault !~ /malformed/;
+        $is->('JSON', eval { JSON::PP::decode_json($r->{body}) } ? 1 : 0, 0);
     }
 
     ok(!@wrong, "$r->{class}: $fault ($r->{kind})")

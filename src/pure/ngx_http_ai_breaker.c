@@ -53,6 +53,8 @@ static ngx_int_t ngx_http_ai_breaker_take(ngx_http_ai_breaker_t *b,
 static ngx_http_ai_breaker_state_e ngx_http_ai_breaker_state(
     const ngx_http_ai_breaker_t *b, const ngx_http_ai_breaker_conf_t *conf,
     ngx_msec_t now);
+static void ngx_http_ai_breaker_settle(ngx_http_ai_breaker_t *b,
+    const ngx_http_ai_breaker_conf_t *conf, ngx_msec_t now);
 static ngx_uint_t ngx_http_ai_breaker_late(const ngx_http_ai_breaker_t *b,
     ngx_msec_t now, ngx_msec_t started);
 static ngx_http_ai_breaker_move_e ngx_http_ai_breaker_none(
@@ -237,39 +239,23 @@ ngx_http_ai_breaker_record(ngx_http_ai_breaker_t *b,
         outcome = NGX_HTTP_AI_BREAKER_OK;
     }
 
-    row = ngx_http_ai_breaker_state(b, conf, now);
+    ngx_http_ai_breaker_settle(b, conf, now);
 
-    switch (row) {
+    row = b->state;
 
-    case NGX_HTTP_AI_BREAKER_CLOSED:
+    if (row == NGX_HTTP_AI_BREAKER_HALF_OPEN) {
 
-        if (b->state == NGX_HTTP_AI_BREAKER_RAMPING) {
-            /* recovered in full: growth starts anew */
-            b->level = 0;
-            b->state = NGX_HTTP_AI_BREAKER_CLOSED;
+        /* one that is past its time stays the probe until another is */
+
+        if (ev->id == 0 || ev->id != b->probe) {
+            row = NGX_HTTP_AI_BREAKER_OPEN;
         }
 
-        /* fall through */
-
-    case NGX_HTTP_AI_BREAKER_RAMPING:
-
-        if (ngx_http_ai_breaker_late(b, now, ev->started)) {
-            ngx_http_ai_breaker_count(&b->late);
-            return NGX_HTTP_AI_BREAKER_STAYED;
-        }
-
-        break;
-
-    default:
-
-        /*
-         * A probe that is past its time is still the probe until another
-         * one is claimed, so the state as stored tells, not the time.
-         */
-
-        row = (b->state == NGX_HTTP_AI_BREAKER_HALF_OPEN
-               && ev->id && ev->id == b->probe)
-              ? NGX_HTTP_AI_BREAKER_HALF_OPEN : NGX_HTTP_AI_BREAKER_OPEN;
+    } else if (row != NGX_HTTP_AI_BREAKER_OPEN
+               && ngx_http_ai_breaker_late(b, now, ev->started))
+    {
+        ngx_http_ai_breaker_count(&b->late);
+        return NGX_HTTP_AI_BREAKER_STAYED;
     }
 
     return ngx_http_ai_breaker_moves[row][outcome](b, conf, now, ev);
@@ -359,6 +345,21 @@ ngx_http_ai_breaker_state(const ngx_http_ai_breaker_t *b,
     }
 
     return b->state;
+}
+
+
+/* a ramp that is over was a full recovery: growth starts anew */
+
+static void
+ngx_http_ai_breaker_settle(ngx_http_ai_breaker_t *b,
+    const ngx_http_ai_breaker_conf_t *conf, ngx_msec_t now)
+{
+    if (b->state == NGX_HTTP_AI_BREAKER_RAMPING
+        && ngx_http_ai_breaker_left(b->since, conf->ramp, now) == 0)
+    {
+        b->level = 0;
+        b->state = NGX_HTTP_AI_BREAKER_CLOSED;
+    }
 }
 
 
@@ -471,7 +472,8 @@ ngx_http_ai_breaker_extend(ngx_http_ai_breaker_t *b,
 
 /*
  * What was counted before the outage says nothing of the time after it, or
- * the first failure would open the cell by a rate that is not its own.
+ * the first slow answer would open the cell by a rate that is not its own.
+ * Likewise a hint is void, if an early probe has shown it to be wrong.
  */
 
 static ngx_http_ai_breaker_move_e
@@ -490,6 +492,7 @@ ngx_http_ai_breaker_probe_ok(ngx_http_ai_breaker_t *b,
     b->moved = 1;
     b->state = NGX_HTTP_AI_BREAKER_RAMPING;
     b->probe = 0;
+    b->wait = 0;
 
     return NGX_HTTP_AI_BREAKER_RECOVERED;
 }

@@ -164,6 +164,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_common[] = {
     { 0, NULL, "service_unavailable_error", NULL, NGX_HTTP_AI_OVERLOADED },
     { 0, NULL, "authentication_error", NULL, NGX_HTTP_AI_AUTH },
     { 0, NULL, "permission_error", NULL, NGX_HTTP_AI_PERMISSION },
+    { 404, NULL, NULL, "^Invalid URL", NGX_HTTP_AI_INVALID_REQUEST },
     { 0, NULL, "not_found_error", NULL, NGX_HTTP_AI_MODEL_NOT_FOUND },
     { 0, NULL, "NotFoundError", NULL, NGX_HTTP_AI_MODEL_NOT_FOUND },
     { 0, NULL, "request_too_large", NULL, NGX_HTTP_AI_REQUEST_TOO_LARGE },

@@ -79,8 +79,10 @@ typedef enum {
 
 static const u_char *ngx_http_ai_json_struct(ngx_http_ai_json_t *js,
     const u_char *p, const u_char *last);
+static const u_char *ngx_http_ai_json_name(ngx_http_ai_json_t *js,
+    const u_char *p, const u_char *last);
 static const u_char *ngx_http_ai_json_value(ngx_http_ai_json_t *js,
-    const u_char *p);
+    const u_char *p, const u_char *last);
 static const u_char *ngx_http_ai_json_open(ngx_http_ai_json_t *js,
     const u_char *p, ngx_uint_t object);
 static const u_char *ngx_http_ai_json_close(ngx_http_ai_json_t *js,
@@ -96,7 +98,7 @@ static const u_char *ngx_http_ai_json_number(ngx_http_ai_json_t *js,
 static void ngx_http_ai_json_name_store(ngx_http_ai_json_t *js,
     const u_char *p, size_t n);
 static const u_char *ngx_http_ai_json_name_end(ngx_http_ai_json_t *js,
-    const u_char *p);
+    const u_char *p, const u_char *name, size_t n);
 static void ngx_http_ai_json_value_begin(ngx_http_ai_json_t *js,
     const u_char *p, ngx_http_ai_json_type_e type);
 static void ngx_http_ai_json_value_store(ngx_http_ai_json_t *js,
@@ -112,9 +114,9 @@ static size_t ngx_http_ai_json_utf8(const u_char *p, const u_char *last);
 
 
 /*
- * The first byte of [p, last) that is a quote, a backslash or a control, or
- * last.  The SWAR test may mark bytes that follow a true hit, never a word
- * without one, so the bytes of a marked word are looked at one by one.
+ * ngx_http_ai_json_text(), inlined here.  The SWAR test may mark bytes that
+ * follow a true hit, never a word without one, so the bytes of a marked word
+ * are looked at one by one.
  */
 
 static ngx_inline const u_char *
@@ -170,6 +172,13 @@ ngx_http_ai_json_scan(const u_char *p, const u_char *last)
     }
 
     return p;
+}
+
+
+const u_char *
+ngx_http_ai_json_text(const u_char *p, const u_char *last)
+{
+    return ngx_http_ai_json_scan(p, last);
 }
 
 
@@ -318,18 +327,26 @@ ngx_http_ai_json_strerror(ngx_http_ai_json_error_e error)
 }
 
 
+/*
+ * What lies between strings, words and numbers.  The common order of things,
+ * a comma, a name, its colon and the value without a space between them, is
+ * gone through without a look at the state for each.
+ */
+
 static const u_char *
 ngx_http_ai_json_struct(ngx_http_ai_json_t *js, const u_char *p,
     const u_char *last)
 {
-    u_char      ch;
-    ngx_uint_t  level;
+    u_char      ch, close;
+    ngx_uint_t  level, object;
 
-    for ( /* void */ ; p < last; p++) {
-
+    do {
         ch = *p;
 
-        if (ch == ' ' || ch == '\n' || ch == '\r' || ch == '\t') {
+        if (ch <= ' '
+            && (ch == ' ' || ch == '\n' || ch == '\r' || ch == '\t'))
+        {
+            p++;
             continue;
         }
 
@@ -350,7 +367,8 @@ ngx_http_ai_json_struct(ngx_http_ai_json_t *js, const u_char *p,
         case ngx_http_ai_json_st_first_name:
             if (ch == '}') {
                 js->empty = (js->depth == 1);
-                return ngx_http_ai_json_close(js, p);
+                p = ngx_http_ai_json_close(js, p);
+                break;
             }
 
             /* fall through */
@@ -360,10 +378,18 @@ ngx_http_ai_json_struct(ngx_http_ai_json_t *js, const u_char *p,
                 return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
             }
 
-            js->name = 1;
-            js->key_len = 0;
-            js->state = ngx_http_ai_json_st_string;
-            return p + 1;
+        name:
+
+            p = ngx_http_ai_json_name(js, p + 1, last);
+
+            if (p == NULL || js->state != ngx_http_ai_json_st_colon
+                || last - p < 2 || p[0] != ':' || p[1] <= ' ')
+            {
+                break;
+            }
+
+            p++;
+            goto value;
 
         case ngx_http_ai_json_st_colon:
             if (ch != ':') {
@@ -371,57 +397,108 @@ ngx_http_ai_json_struct(ngx_http_ai_json_t *js, const u_char *p,
             }
 
             js->state = ngx_http_ai_json_st_value;
+            p++;
             break;
 
         case ngx_http_ai_json_st_first_item:
             if (ch == ']') {
-                return ngx_http_ai_json_close(js, p);
+                p = ngx_http_ai_json_close(js, p);
+                break;
             }
 
             /* fall through */
 
         case ngx_http_ai_json_st_value:
-            return ngx_http_ai_json_value(js, p);
+        value:
+
+            p = ngx_http_ai_json_value(js, p, last);
+            break;
 
         case ngx_http_ai_json_st_after:
             level = js->depth - 1;
+            object = js->nest[level / 64] >> (level % 64) & 1;
 
-            if (js->nest[level / 64] >> (level % 64) & 1) {
-                if (ch == ',') {
-                    js->state = ngx_http_ai_json_st_next_name;
-                    break;
+            if (ch == ',') {
+                p++;
+
+                if (object && p < last && *p == '"') {
+                    goto name;
                 }
 
-                if (ch == '}') {
-                    return ngx_http_ai_json_close(js, p);
-                }
-
-            } else {
-                if (ch == ',') {
-                    js->state = ngx_http_ai_json_st_value;
-                    break;
-                }
-
-                if (ch == ']') {
-                    return ngx_http_ai_json_close(js, p);
-                }
+                js->state = object ? ngx_http_ai_json_st_next_name
+                                   : ngx_http_ai_json_st_value;
+                break;
             }
 
-            return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+            close = object ? '}' : ']';
+
+            if (ch != close) {
+                return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
+            }
+
+            p = ngx_http_ai_json_close(js, p);
+            break;
 
         default: /* done */
             return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ETRAILING);
         }
+
+        /* strings, words and numbers are not read here */
+
+        if (p == NULL || js->state > ngx_http_ai_json_st_done) {
+            return p;
+        }
+
+    } while (p < last);
+
+    return p;
+}
+
+
+/*
+ * A name, p being after its quote.  Most names end in the same piece of input
+ * and have no escape: those never become a state.
+ */
+
+static const u_char *
+ngx_http_ai_json_name(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    const u_char  *start;
+
+    start = p;
+    p = ngx_http_ai_json_scan(p, last);
+
+    if (p < last && *p == '"') {
+
+        if (js->depth == 1) {
+            return ngx_http_ai_json_name_end(js, p, start, p - start);
+        }
+
+        js->state = ngx_http_ai_json_st_colon;
+        return p + 1;
+    }
+
+    js->name = 1;
+    js->key_len = 0;
+    js->state = ngx_http_ai_json_st_string;
+
+    if (js->depth == 1) {
+        ngx_http_ai_json_name_store(js, start, p - start);
     }
 
     return p;
 }
 
 
-/* the first byte of a value */
+/*
+ * The first byte of a value, and all of it where that is cheap: a string
+ * without escapes, an integer, if its end is in this piece of input.
+ */
 
 static const u_char *
-ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p)
+ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
 {
     ngx_http_ai_json_type_e   type;
     ngx_http_ai_json_state_e  state;
@@ -435,10 +512,18 @@ ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p)
         return ngx_http_ai_json_open(js, p, 0);
 
     case '"':
+        ngx_http_ai_json_value_begin(js, p, NGX_HTTP_AI_JSON_STRING);
+
+        p = ngx_http_ai_json_scan(p + 1, last);
+
+        if (p < last && *p == '"') {
+            ngx_http_ai_json_value_end(js, p + 1);
+            return p + 1;
+        }
+
         js->name = 0;
-        type = NGX_HTTP_AI_JSON_STRING;
-        state = ngx_http_ai_json_st_string;
-        break;
+        js->state = ngx_http_ai_json_st_string;
+        return p;
 
     case 't':
         type = NGX_HTTP_AI_JSON_TRUE;
@@ -461,17 +546,24 @@ ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p)
         break;
 
     case '0':
-        type = NGX_HTTP_AI_JSON_NUMBER;
+        ngx_http_ai_json_value_begin(js, p, NGX_HTTP_AI_JSON_NUMBER);
+        p++;
         state = ngx_http_ai_json_st_zero;
-        break;
+        goto integer;
 
     default:
         if (*p < '1' || *p > '9') {
             return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
         }
 
-        type = NGX_HTTP_AI_JSON_NUMBER;
+        ngx_http_ai_json_value_begin(js, p, NGX_HTTP_AI_JSON_NUMBER);
+
+        do {
+            p++;
+        } while (p < last && *p >= '0' && *p <= '9');
+
         state = ngx_http_ai_json_st_int;
+        goto integer;
     }
 
     js->type = type;
@@ -481,6 +573,17 @@ ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p)
     ngx_http_ai_json_value_begin(js, p, type);
 
     return p + 1;
+
+integer:
+
+    if (p < last && (*p == ',' || *p == '}' || *p == ']')) {
+        ngx_http_ai_json_value_end(js, p);
+        return p;
+    }
+
+    js->state = state;
+
+    return p;
 }
 
 
@@ -562,7 +665,7 @@ ngx_http_ai_json_string(ngx_http_ai_json_t *js, const u_char *p,
         if (*p == '"') {
 
             if (js->name) {
-                return ngx_http_ai_json_name_end(js, p);
+                return ngx_http_ai_json_name_end(js, p, js->key, js->key_len);
             }
 
             ngx_http_ai_json_value_end(js, p + 1);
@@ -785,26 +888,25 @@ ngx_http_ai_json_name_store(ngx_http_ai_json_t *js, const u_char *p, size_t n)
 }
 
 
-/* p is the closing quote */
+/* p is the closing quote; the n bytes are the name, but for one too long */
 
 static const u_char *
-ngx_http_ai_json_name_end(ngx_http_ai_json_t *js, const u_char *p)
+ngx_http_ai_json_name_end(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *name, size_t n)
 {
     ngx_uint_t                  i;
     ngx_http_ai_json_member_t  *m;
 
     js->state = ngx_http_ai_json_st_colon;
 
-    if (js->depth != 1 || js->key_len > NGX_HTTP_AI_JSON_MAX_KEY) {
+    if (js->depth != 1 || n > NGX_HTTP_AI_JSON_MAX_KEY) {
         return p + 1;
     }
 
     for (i = 0; i < js->nmembers; i++) {
         m = &js->members[i];
 
-        if (m->name.len != js->key_len
-            || ngx_memcmp(m->name.data, js->key, js->key_len) != 0)
-        {
+        if (m->name.len != n || ngx_memcmp(m->name.data, name, n) != 0) {
             continue;
         }
 

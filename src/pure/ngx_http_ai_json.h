@@ -138,6 +138,12 @@ ngx_int_t ngx_http_ai_json_end(ngx_http_ai_json_t *js);
 const char *ngx_http_ai_json_strerror(ngx_http_ai_json_error_e error);
 
 /*
+ * The first byte of [p, last) that is a quote, a backslash or a control, or
+ * last: for those who read a small object by themselves.
+ */
+const u_char *ngx_http_ai_json_text(const u_char *p, const u_char *last);
+
+/*
  * Decodes a raw JSON string value (quotes included) into dst, at most size
  * bytes of UTF-8.  Returns the decoded length; NGX_ERROR if it does not fit,
  * is not a string, or has a bad escape (lone surrogates, \u0000 included).

@@ -20,14 +20,20 @@ typedef enum {
 
 typedef struct {
     ngx_str_t                    name;
+    ngx_str_t                    encoded;   /* the name as RESP has it */
     ngx_http_ai_record_kind_e    kind;
     size_t                       offset;
 } ngx_http_ai_record_field_t;
 
 
-#define ngx_http_ai_record_field(name, kind, member)                          \
-    { ngx_string(name), ngx_http_ai_record_##kind,                            \
-      offsetof(ngx_http_ai_record_t, member) }
+/* len: that of the name, as a plain number, for RESP puts it into the text */
+
+#define ngx_http_ai_record_field(len, name, kind, member)                     \
+    { ngx_string(name), ngx_string("$" #len "\r\n" name "\r\n"),              \
+      ngx_http_ai_record_##kind, offsetof(ngx_http_ai_record_t, member) }
+
+#define ngx_http_ai_record_encoded(resp, s, nargs)                            \
+    ngx_http_ai_resp_encoded(resp, (const u_char *) s, sizeof(s) - 1, nargs)
 
 #define ngx_http_ai_record_get_str(rec, field)                                \
     ((const ngx_str_t *) (const void *)                                       \
@@ -49,42 +55,42 @@ static u_char *ngx_http_ai_record_json_field(u_char *p, u_char *end,
 
 static const ngx_http_ai_record_field_t  ngx_http_ai_record_fields[] = {
 
-    ngx_http_ai_record_field("event_id", str, event_id),
-    ngx_http_ai_record_field("kind", str, kind),
-    ngx_http_ai_record_field("request_id", str, request_id),
-    ngx_http_ai_record_field("ts_ms", int, ts_ms),
-    ngx_http_ai_record_field("key_id", str, key_id),
-    ngx_http_ai_record_field("app", str, app),
-    ngx_http_ai_record_field("team", str, team),
-    ngx_http_ai_record_field("env", str, env),
-    ngx_http_ai_record_field("class", str, ai_class),
-    ngx_http_ai_record_field("endpoint", str, endpoint),
-    ngx_http_ai_record_field("stream", int, stream),
-    ngx_http_ai_record_field("model_requested", str, model_requested),
-    ngx_http_ai_record_field("model_served", str, model_served),
-    ngx_http_ai_record_field("route", str, route),
-    ngx_http_ai_record_field("account", str, account),
-    ngx_http_ai_record_field("provider", str, provider),
-    ngx_http_ai_record_field("status", int, status),
-    ngx_http_ai_record_field("outcome", str, outcome),
-    ngx_http_ai_record_field("error_class", str, error_class),
-    ngx_http_ai_record_field("attempt", int, attempt),
-    ngx_http_ai_record_field("attempts", int, attempts),
-    ngx_http_ai_record_field("fallback", str, fallback),
-    ngx_http_ai_record_field("trail", str, trail),
-    ngx_http_ai_record_field("input_tokens", int, input_tokens),
-    ngx_http_ai_record_field("output_tokens", int, output_tokens),
-    ngx_http_ai_record_field("cache_read_tokens", int, cache_read_tokens),
-    ngx_http_ai_record_field("cache_write_tokens", int, cache_write_tokens),
-    ngx_http_ai_record_field("reasoning_tokens", int, reasoning_tokens),
-    ngx_http_ai_record_field("usage_source", str, usage_source),
-    ngx_http_ai_record_field("cost_nanousd", int, cost_nanousd),
-    ngx_http_ai_record_field("cost_owner", str, cost_owner),
-    ngx_http_ai_record_field("latency_ms", int, latency_ms),
-    ngx_http_ai_record_field("ttft_ms", int, ttft_ms),
-    ngx_http_ai_record_field("queue_ms", int, queue_ms),
-    ngx_http_ai_record_field("trace_id", str, trace_id),
-    ngx_http_ai_record_field("drill", int, drill)
+    ngx_http_ai_record_field(8, "event_id", str, event_id),
+    ngx_http_ai_record_field(4, "kind", str, kind),
+    ngx_http_ai_record_field(10, "request_id", str, request_id),
+    ngx_http_ai_record_field(5, "ts_ms", int, ts_ms),
+    ngx_http_ai_record_field(6, "key_id", str, key_id),
+    ngx_http_ai_record_field(3, "app", str, app),
+    ngx_http_ai_record_field(4, "team", str, team),
+    ngx_http_ai_record_field(3, "env", str, env),
+    ngx_http_ai_record_field(5, "class", str, ai_class),
+    ngx_http_ai_record_field(8, "endpoint", str, endpoint),
+    ngx_http_ai_record_field(6, "stream", int, stream),
+    ngx_http_ai_record_field(15, "model_requested", str, model_requested),
+    ngx_http_ai_record_field(12, "model_served", str, model_served),
+    ngx_http_ai_record_field(5, "route", str, route),
+    ngx_http_ai_record_field(7, "account", str, account),
+    ngx_http_ai_record_field(8, "provider", str, provider),
+    ngx_http_ai_record_field(6, "status", int, status),
+    ngx_http_ai_record_field(7, "outcome", str, outcome),
+    ngx_http_ai_record_field(11, "error_class", str, error_class),
+    ngx_http_ai_record_field(7, "attempt", int, attempt),
+    ngx_http_ai_record_field(8, "attempts", int, attempts),
+    ngx_http_ai_record_field(8, "fallback", str, fallback),
+    ngx_http_ai_record_field(5, "trail", str, trail),
+    ngx_http_ai_record_field(12, "input_tokens", int, input_tokens),
+    ngx_http_ai_record_field(13, "output_tokens", int, output_tokens),
+    ngx_http_ai_record_field(17, "cache_read_tokens", int, cache_read_tokens),
+    ngx_http_ai_record_field(18, "cache_write_tokens", int, cache_write_tokens),
+    ngx_http_ai_record_field(16, "reasoning_tokens", int, reasoning_tokens),
+    ngx_http_ai_record_field(12, "usage_source", str, usage_source),
+    ngx_http_ai_record_field(12, "cost_nanousd", int, cost_nanousd),
+    ngx_http_ai_record_field(10, "cost_owner", str, cost_owner),
+    ngx_http_ai_record_field(10, "latency_ms", int, latency_ms),
+    ngx_http_ai_record_field(7, "ttft_ms", int, ttft_ms),
+    ngx_http_ai_record_field(8, "queue_ms", int, queue_ms),
+    ngx_http_ai_record_field(8, "trace_id", str, trace_id),
+    ngx_http_ai_record_field(5, "drill", int, drill)
 };
 
 #define NGX_HTTP_AI_RECORD_NFIELDS                                            \
@@ -138,27 +144,25 @@ ngx_http_ai_record_xadd(const ngx_http_ai_record_t *rec,
     ngx_http_ai_resp_init(&resp, buf, size);
     ngx_http_ai_resp_command(&resp, (maxlen ? 6 : 3) + 2 * n);
 
-    ngx_http_ai_resp_literal(&resp, "XADD");
+    ngx_http_ai_record_encoded(&resp, "$4\r\nXADD\r\n", 1);
     ngx_http_ai_resp_bulk(&resp, stream->data, stream->len);
 
     if (maxlen) {
-        ngx_http_ai_resp_literal(&resp, "MAXLEN");
-        ngx_http_ai_resp_literal(&resp, "~");
+        ngx_http_ai_record_encoded(&resp, "$6\r\nMAXLEN\r\n$1\r\n~\r\n", 2);
         ngx_http_ai_resp_uint(&resp, maxlen);
     }
 
-    ngx_http_ai_resp_literal(&resp, "*");
-    ngx_http_ai_resp_literal(&resp, "v");
+    ngx_http_ai_record_encoded(&resp, "$1\r\n*\r\n$1\r\nv\r\n", 2);
     ngx_http_ai_resp_int(&resp, NGX_HTTP_AI_RECORD_VERSION);
 
-    for (i = 0; i < NGX_HTTP_AI_RECORD_NFIELDS; i++) {
+    for (field = ngx_http_ai_record_fields; present; field++, present >>= 1) {
 
-        if ((present & (uint64_t) 1 << i) == 0) {
+        if ((present & 1) == 0) {
             continue;
         }
 
-        field = &ngx_http_ai_record_fields[i];
-        ngx_http_ai_resp_bulk(&resp, field->name.data, field->name.len);
+        ngx_http_ai_resp_encoded(&resp, field->encoded.data,
+                                 field->encoded.len, 1);
 
         if (field->kind == ngx_http_ai_record_int) {
             ngx_http_ai_resp_int(&resp,

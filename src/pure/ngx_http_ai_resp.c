@@ -36,9 +36,13 @@ typedef struct {
     ((sizeof(ngx_http_ai_resp_head_t) + (len) + 7) & ~(size_t) 7)
 
 
-static void ngx_http_ai_resp_prefix(ngx_http_ai_resp_t *resp, u_char type,
+static u_char *ngx_http_ai_resp_prefix(ngx_http_ai_resp_t *resp, u_char type,
     uint64_t value, size_t payload);
-static u_char *ngx_http_ai_resp_digits(u_char *last, uint64_t value);
+static u_char *ngx_http_ai_resp_argument(ngx_http_ai_resp_t *resp,
+    size_t len);
+static u_char *ngx_http_ai_resp_digits(u_char *p, uint64_t value,
+    ngx_uint_t n);
+static ngx_uint_t ngx_http_ai_resp_ndigits(uint64_t value);
 static ngx_int_t ngx_http_ai_resp_queue_grow(ngx_http_ai_resp_queue_t *queue);
 static ngx_http_ai_resp_head_t *ngx_http_ai_resp_queue_at(
     ngx_http_ai_resp_cursor_t *cursor);
@@ -62,7 +66,7 @@ ngx_http_ai_resp_command(ngx_http_ai_resp_t *resp, ngx_uint_t nargs)
         return;
     }
 
-    ngx_http_ai_resp_prefix(resp, '*', nargs, 0);
+    (void) ngx_http_ai_resp_prefix(resp, '*', nargs, 0);
     resp->left = nargs;
 }
 
@@ -73,28 +77,29 @@ ngx_http_ai_resp_bulk(ngx_http_ai_resp_t *resp, const u_char *data,
 {
     u_char  *p;
 
-    if (resp->left == 0) {
-        resp->pos = NULL;
-        return;
+    p = ngx_http_ai_resp_argument(resp, len);
+
+    if (p && len) {
+        ngx_memcpy(p, data, len);
     }
+}
 
-    ngx_http_ai_resp_prefix(resp, '$', len, len + 2);
 
+void
+ngx_http_ai_resp_encoded(ngx_http_ai_resp_t *resp, const u_char *data,
+    size_t len, ngx_uint_t nargs)
+{
     if (resp->pos == NULL) {
         return;
     }
 
-    p = resp->pos;
-
-    if (len) {
-        p = ngx_cpymem(p, data, len);
+    if (resp->left < nargs || (size_t) (resp->end - resp->pos) < len) {
+        resp->pos = NULL;
+        return;
     }
 
-    *p++ = '\r';
-    *p++ = '\n';
-
-    resp->pos = p;
-    resp->left--;
+    resp->pos = ngx_cpymem(resp->pos, data, len);
+    resp->left -= nargs;
 }
 
 
@@ -102,6 +107,11 @@ void
 ngx_http_ai_resp_int(ngx_http_ai_resp_t *resp, int64_t value)
 {
     u_char  buf[NGX_HTTP_AI_RESP_DIGITS];
+
+    if (value >= 0) {
+        ngx_http_ai_resp_uint(resp, value);
+        return;
+    }
 
     ngx_http_ai_resp_bulk(resp, buf,
                           ngx_http_ai_resp_decimal(buf, value) - buf);
@@ -111,11 +121,30 @@ ngx_http_ai_resp_int(ngx_http_ai_resp_t *resp, int64_t value)
 void
 ngx_http_ai_resp_uint(ngx_http_ai_resp_t *resp, uint64_t value)
 {
-    u_char  *p, buf[NGX_HTTP_AI_RESP_DIGITS];
+    u_char      *p;
+    ngx_uint_t   n;
 
-    p = ngx_http_ai_resp_digits(buf + sizeof(buf), value);
+    p = resp->pos;
 
-    ngx_http_ai_resp_bulk(resp, p, buf + sizeof(buf) - p);
+    /* half of a record's numbers are of one digit */
+
+    if (value < 10 && p && resp->left
+        && (size_t) (resp->end - p) >= sizeof("$1\r\n0\r\n") - 1)
+    {
+        p = ngx_cpymem(p, "$1\r\n0\r\n", sizeof("$1\r\n0\r\n") - 1);
+        p[-3] += (u_char) value;
+
+        resp->pos = p;
+        resp->left--;
+        return;
+    }
+
+    n = ngx_http_ai_resp_ndigits(value);
+    p = ngx_http_ai_resp_argument(resp, n);
+
+    if (p) {
+        (void) ngx_http_ai_resp_digits(p, value, n);
+    }
 }
 
 
@@ -133,8 +162,7 @@ ngx_http_ai_resp_end(ngx_http_ai_resp_t *resp)
 u_char *
 ngx_http_ai_resp_decimal(u_char *dst, int64_t value)
 {
-    u_char    *p, buf[NGX_HTTP_AI_RESP_DIGITS];
-    uint64_t   n;
+    uint64_t  n;
 
     n = (uint64_t) value;
 
@@ -143,55 +171,111 @@ ngx_http_ai_resp_decimal(u_char *dst, int64_t value)
         n = 0 - n;
     }
 
-    p = ngx_http_ai_resp_digits(buf + sizeof(buf), n);
-
-    return ngx_cpymem(dst, p, buf + sizeof(buf) - p);
+    return ngx_http_ai_resp_digits(dst, n, ngx_http_ai_resp_ndigits(n));
 }
 
 
 /*
  * "<type><value>\r\n", only if "payload" more bytes fit behind it: a bulk
- * string is written whole or not at all.
+ * string is written whole or not at all.  Returns where the payload goes.
  */
 
-static void
+static u_char *
 ngx_http_ai_resp_prefix(ngx_http_ai_resp_t *resp, u_char type, uint64_t value,
     size_t payload)
 {
-    size_t   len, room;
-    u_char  *p, buf[NGX_HTTP_AI_RESP_DIGITS];
+    size_t       room;
+    u_char      *p;
+    ngx_uint_t   n;
 
-    if (resp->pos == NULL) {
-        return;
+    p = resp->pos;
+
+    if (p == NULL) {
+        return NULL;
     }
 
-    p = ngx_http_ai_resp_digits(buf + sizeof(buf), value);
-    len = buf + sizeof(buf) - p;
-    room = resp->end - resp->pos;
+    n = ngx_http_ai_resp_ndigits(value);
+    room = resp->end - p;
 
-    if (room < len + 3 || room - len - 3 < payload) {
+    if (room < n + 3 || room - n - 3 < payload) {
         resp->pos = NULL;
-        return;
+        return NULL;
     }
 
-    *resp->pos++ = type;
-    resp->pos = ngx_cpymem(resp->pos, p, len);
-    *resp->pos++ = '\r';
-    *resp->pos++ = '\n';
+    *p++ = type;
+    p = ngx_http_ai_resp_digits(p, value, n);
+    *p++ = '\r';
+    *p++ = '\n';
+
+    resp->pos = p;
+
+    return p;
 }
 
 
-/* writes backwards from last, returns the first digit */
+/* a bulk string but for its bytes, which the caller puts where this says */
 
 static u_char *
-ngx_http_ai_resp_digits(u_char *last, uint64_t value)
+ngx_http_ai_resp_argument(ngx_http_ai_resp_t *resp, size_t len)
 {
-    do {
-        *--last = (u_char) ('0' + value % 10);
+    u_char  *p;
+
+    if (resp->left == 0) {
+        resp->pos = NULL;
+        return NULL;
+    }
+
+    p = ngx_http_ai_resp_prefix(resp, '$', len, len + 2);
+
+    if (p == NULL) {
+        return NULL;
+    }
+
+    p[len] = '\r';
+    p[len + 1] = '\n';
+
+    resp->pos = p + len + 2;
+    resp->left--;
+
+    return p;
+}
+
+
+/* the value's n digits; returns what is behind them */
+
+static u_char *
+ngx_http_ai_resp_digits(u_char *p, uint64_t value, ngx_uint_t n)
+{
+    u_char  *last;
+
+    last = p + n;
+
+    for (p = last - 1; value >= 10; p--) {
+        *p = (u_char) ('0' + value % 10);
         value /= 10;
-    } while (value);
+    }
+
+    *p = (u_char) ('0' + value);
 
     return last;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_resp_ndigits(uint64_t value)
+{
+    uint64_t    limit;
+    ngx_uint_t  n;
+
+    /* ten to the 20th does not fit any more */
+
+    for (n = 1, limit = 10; n < NGX_HTTP_AI_RESP_DIGITS; n++, limit *= 10) {
+        if (value < limit) {
+            break;
+        }
+    }
+
+    return n;
 }
 
 

@@ -43,6 +43,10 @@ void ngx_http_ai_resp_bulk(ngx_http_ai_resp_t *resp, const u_char *data,
 void ngx_http_ai_resp_int(ngx_http_ai_resp_t *resp, int64_t value);
 void ngx_http_ai_resp_uint(ngx_http_ai_resp_t *resp, uint64_t value);
 
+/* arguments that never change, their lengths and line ends written out */
+void ngx_http_ai_resp_encoded(ngx_http_ai_resp_t *resp, const u_char *data,
+    size_t len, ngx_uint_t nargs);
+
 /* the length of all commands, or 0: no room, or not the count as announced */
 size_t ngx_http_ai_resp_end(ngx_http_ai_resp_t *resp);
 

@@ -1,0 +1,517 @@
+# Copyright (C) nginx-ai-route contributors
+
+# How streams end when they break after their first content: with an error
+# event in the client's dialect, over HTTP/1.1 and HTTP/2, and never with an
+# end that the provider did not send.  What is not broken passes as it is: a
+# missing [DONE] after a complete answer, events that are no JSON.
+
+use lib 't/lib';
+use AIRoute providers => [qw(a b)];
+use Test::Nginx::Socket 'no_plan';
+
+use Digest::SHA ();
+use HTTP::Tiny ();
+use IO::Select ();
+use IO::Socket::INET ();
+use JSON::PP ();
+use POSIX ();
+use Time::HiRes qw(time sleep);
+
+$ENV{TEST_NGINX_ADMIN} = Digest::SHA::sha256_hex('operator');
+
+my $tmp = tmp_dir();
+my ($id, @children) = (0);
+
+$ENV{TEST_NGINX_OWN} = free_port();
+$ENV{TEST_NGINX_H2} = free_port();
+
+my $http = <<'END';
+log_format ai escape=none
+    '$ai_request_id|$status|$ai_attempts|$ai_fallback|$ai_trail|$ai_outcome|'
+    '$ai_error_class|$ai_queue_ms|$ai_ttft_ms';
+access_log $TEST_NGINX_TMP/ai.log ai;
+ai_usage off;
+
+upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 4;
+    ai_account provider=compatible base=http://a.test/v1; }
+upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B; keepalive 4;
+    ai_account provider=compatible base=http://b.test/v1; }
+upstream own { server 127.0.0.1:$TEST_NGINX_OWN;
+    ai_account provider=compatible base=http://own/v1; }
+
+ai_class default { expose trail; stall 700ms; deadline 10s; attempts 3; }
+ai_route m+*   { target a; target b tier=2 model=ok; }
+ai_route own   { target own; target b tier=2; }
+
+server {
+    listen 127.0.0.1:$TEST_NGINX_H2 http2;
+    location /v1/ { ai_pass; }
+}
+END
+
+# The dialects: path, and what only a complete answer has
+my %dialect = (
+    chat      => ['/v1/chat/completions', qr/"finish_reason":"|\[DONE\]/],
+    completions => ['/v1/completions', qr/"finish_reason":"|\[DONE\]/],
+    responses => ['/v1/responses', qr/response\.(?:completed|incomplete)/],
+    messages  => ['/v1/messages', qr/message_stop|"stop_reason":"/],
+);
+
+add_block_preprocessor(sub {
+    my $block = shift;
+    my $more = $block->routes || '';
+
+    $block->set_value('http_config', "# @{[$block->name]}\n$http$more");
+    $block->set_value('config',
+                      "location /v1/ { ai_pass; }\n"
+                      . "location /ai/ { ai_status "
+                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
+                      . "location = /up { return 204; }\n");
+    $block->set_value('request', "GET /up\n");
+    $block->set_value('error_code', 204);
+});
+
+add_response_body_check(sub {
+    my ($block, undef, undef, undef, $dry_run) = @_;
+
+    return if $dry_run || !defined $block->check;
+
+    provider_reset(qw(a b));
+    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
+        or fail($block->name . " - check died: $@");
+    kill 'KILL', -$_ for @children;
+    waitpid $_, 0 for splice @children;
+});
+
+# Requests over connections of their own.  open_request() sends, answers()
+# reads many at once to their ends: "took" are the seconds until then, "at"
+# those until each piece came, "complete" says that the body had the end that
+# its head had announced.
+
+sub open_request {
+    my %o = (path => '/v1/chat/completions', model => 'm', more => '',
+             head => '', @_);
+    my $content = defined $o{body} ? $o{body}
+        : qq({"model":"$o{model}",)
+          . ($o{stream} ? '"stream":true,' : '') . qq($o{more}"messages":[]});
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                  PeerPort => $o{port} || server_port())
+        or die "cannot connect: $!\n";
+
+    $o{id} = 'r' . ++$id . '-' . $$;
+    $o{head} .= "X-AI-Class: $o{class}\r\n" if defined $o{class};
+    $o{start} = time();
+    print $s "POST $o{path} HTTP/1.1\r\nHost: gateway\r\n",
+             "Content-Type: application/json\r\nConnection: close\r\n",
+             "X-Request-ID: $o{id}\r\n$o{head}Content-Length: ",
+             length $content, "\r\n\r\n", $content;
+    return { %o, socket => $s, raw => '', at => [], took => 99 };
+}
+
+sub answers {
+    my @q = @_;
+    my $end = time() + 25;
+    my $sel = IO::Select->new(map { $_->{socket} } @q);
+    my %by = map { fileno $_->{socket} => $_ } @q;
+
+    while ($sel->count && time() < $end) {
+        for my $s ($sel->can_read($end - time())) {
+            my $q = $by{fileno $s};
+
+            if (sysread $s, $q->{raw}, 65536, length $q->{raw}) {
+                push @{ $q->{at} }, time() - $q->{start};
+                next;
+            }
+            $q->{took} = time() - $q->{start};
+            $sel->remove($s);
+            close $s;
+        }
+    }
+    return map { parsed($_) } @q;
+}
+
+sub parsed {
+    my $q = shift;
+    my ($head, $body) = split /\r\n\r\n/, $q->{raw}, 2;
+    my ($status) = ($head || '') =~ m{^HTTP/1\.\d (\d+)};
+    my (%h, $out);
+
+    $h{lc $1} = $2 while ($head || '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
+    $body = '' unless defined $body;
+    $q->{complete} = $q->{took} < 99;
+
+    if (($h{'transfer-encoding'} || '') eq 'chunked') {
+        $out = '';
+        $q->{complete} = 0;
+        while ($body =~ /\G([0-9a-f]+)\r\n/gci) {
+            my $n = hex $1;
+            $q->{complete} = 1, last if $n == 0;
+            $out .= substr $body, pos $body, $n;
+            pos($body) += $n + 2 < length($body) - pos($body) ? $n + 2 : last;
+        }
+        $body = $out;
+    } elsif (defined $h{'content-length'}) {
+        $q->{complete} &&= length $body == $h{'content-length'};
+    }
+    @{$q}{qw(status h body)} = ($status || 0, \%h, $body);
+    return $q;
+}
+
+sub ask { return (answers(open_request(@_)))[0] }
+
+# several at once, each a list of open_request's arguments
+sub ask_all { return answers(map { open_request(@$_) } @_) }
+
+sub error_code {
+    my $json = eval { JSON::PP::decode_json($_[0]{body}) } || {};
+    my $e = ref $json eq 'HASH' ? $json->{error} : undef;
+
+    return ref $e eq 'HASH' && defined $e->{code} ? $e->{code} : '-';
+}
+
+sub trail { return defined $_[0]{h}{'x-ai-trail'} ? $_[0]{h}{'x-ai-trail'}
+                                                  : '-' }
+
+# the accounts of a trail, in their order
+sub way { return join ',', map { /^([^=]+)/ } split /,/, trail($_[0]) }
+
+sub within {
+    my ($r, $min, $max, $what) = @_;
+
+    ok($r->{took} >= $min - 0.02 && $r->{took} <= $max,
+       "$what: between $min and $max s")
+        or diag(sprintf '%.3f s', $r->{took});
+}
+
+sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
+
+# forgets what earlier requests taught about the accounts
+sub operator_reset {
+    for my $name (@_) {
+        my $answer = HTTP::Tiny->new->post(
+            'http://127.0.0.1:' . server_port() . "/ai/accounts/$name/reset",
+            { headers => { Authorization => 'Bearer operator' } });
+        die "reset of $name: $answer->{status}\n" unless $answer->{success};
+    }
+}
+
+# the request's line in the access log
+sub logged {
+    my $r = shift;
+    my $line = wait_for(3, sub {
+        slurp("$tmp/ai.log") =~ /^\Q$r->{id}\E\|(.*)$/m ? "$1" : ""
+    });
+    my %l;
+    @l{qw(status attempts fallback trail outcome class queue ttft)} =
+        split /\|/, $line || '', -1;
+    return \%l;
+}
+
+# A server that does what CODE says with each connection: (socket, request).
+# It listens on a port that the configuration has the name of.
+sub own_server {
+    my ($env, $code) = @_;
+    my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64,
+                                  LocalPort => $ENV{"TEST_NGINX_$env"},
+                                  ReuseAddr => 1)
+        or die "cannot listen: $!\n";
+    my $pid = fork;
+
+    if ($pid == 0) {
+        setpgrp;
+        $SIG{CHLD} = 'IGNORE';
+        while (1) {
+            my $c = $l->accept or next;
+            next if fork;
+            my $raw = '';
+            until ($raw =~ /\r\n\r\n(.*)\z/s
+                   && length $1 >= ($raw =~ /^Content-Length: (\d+)/mi)[0])
+            {
+                sysread $c, $raw, 65536, length $raw or POSIX::_exit(0);
+            }
+            $code->($c, $raw);
+            POSIX::_exit(0);
+        }
+    }
+
+    push @children, $pid;
+}
+
+# over either version; "version" is 1 or 2
+sub get {
+    my ($version, %o) = @_;
+
+    return ask(stream => 1, %o) if $version == 1;
+
+    my $name = 'h' . ++$id . '-' . $$;
+    system 'curl', '-sSN', '--http2-prior-knowledge', '-m', 10, '-o',
+           "$tmp/body", '-D', "$tmp/head", '--stderr', "$tmp/curl.log",
+           '-H', "X-Request-ID: $name", '-H', 'Content-Type: application/json',
+           '--data-binary', qq({"model":"$o{model}","stream":true,)
+           . ($o{more} || '') . '"messages":[]}',
+           "http://127.0.0.1:$ENV{TEST_NGINX_H2}$o{path}";
+    my $complete = $? == 0;
+    my %r = (id => $name, complete => $complete, body => slurp("$tmp/body"));
+    my $head = slurp("$tmp/head");
+    ($r{status}) = $head =~ m{^HTTP/2 (\d+)};
+    $r{h}{lc $1} = $2 while $head =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
+    return \%r;
+}
+
+# the events of a stream: [name, data] each
+sub events {
+    my $body = shift;
+    my @events;
+
+    for (split /\r?\n\r?\n(?:\r?\n)*/, $body) {
+        my ($name, $data) = ('', '');
+        for (split /\r?\n/) {
+            $name = $1 if /^event: ?(.*)/;
+            $data .= $1 if /^data: ?(.*)/;
+        }
+        push @events, [$name, $data] if length $data;
+    }
+    return @events;
+}
+
+# content that ends with one error event of the gateway's, in the dialect
+sub is_honest {
+    my ($r, $dialect, $code, $what) = @_;
+    my @e = events($r->{body});
+    my $last = pop @e || ['', ''];
+    my $json = eval { JSON::PP::decode_json($last->[1]) } || {};
+    my $e = $json->{error} || {};
+
+    is("$r->{status} " . ($r->{complete} ? 'complete' : 'broken'),
+       '200 complete', "$what: complete as HTTP");
+    like($r->{body}, qr/word0|"one/, "$what: its content");
+    unlike($r->{body}, $dialect{$dialect}[1], "$what: no invented end");
+    is(scalar(grep { $_->[1] =~ /"error":\{/ } @e), 0, "$what: one error");
+
+    if ($dialect eq 'messages') {
+        is("$last->[0] $json->{type} $e->{type}",
+           'error error ' . ($code eq 'upstream_error' ? 'api_error'
+                                                       : 'timeout_error'),
+           "$what: Anthropic's error event");
+    } elsif ($dialect eq 'responses') {
+        is("$last->[0] $json->{type} $e->{code}", "error error $code",
+           "$what: the Responses' error event");
+        is($e->{type}, 'server_error', "$what: its type");
+    } else {
+        is("$last->[0] $e->{code}", " $code", "$what: OpenAI's error event");
+        is(join(',', sort keys %$e), 'code,message,param,type',
+           "$what: its members");
+    }
+    is($json->{request_id}, $r->{id}, "$what: request id");
+    like($r->{body}, qr/\n\n\z/, "$what: the event is ended");
+}
+
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: cut, reset and stalled after the content, in each dialect
+--- check
+for my $name (sort keys %dialect) {
+    for my $version (1, 2) {
+        for (['cut=2', 'cut', 'upstream_error', 'server_error'],
+             ['cut_mid=2', 'cut', 'upstream_error', 'server_error'],
+             ['reset_mid=2', 'cut', 'upstream_error', 'server_error'],
+             ['badchunk=2', 'cut', 'upstream_error', 'server_error'],
+             ['cut=2,nochunk', 'cut', 'upstream_error', 'server_error'],
+             ['cut_mid=2,crlf', 'cut', 'upstream_error', 'server_error'],
+             ['stall=2', 'stalled', 'deadline_exceeded', 'timeout'])
+        {
+            my ($sim, $outcome, $code, $class) = @$_;
+            my $what = "$name $version $sim";
+            my $r = get($version, path => $dialect{$name}[0],
+                        model => "m+sim:gap=40,$sim");
+
+            is_honest($r, $name, $code, $what);
+            is(trail($r), 'a=200/ok', "$what: one attempt");
+            my $l = logged($r);
+            is("$l->{outcome} $l->{class}", "$outcome $class", "$what: log");
+        }
+    }
+}
+is(stats('b')->{requests}, 0, 'nobody else was asked');
+
+
+
+=== TEST 2: what the provider had sent comes byte for byte before
+--- check
+for my $name (sort keys %dialect) {
+    my $ask = '"stream_options":{"include_usage":true},';
+    my %o = (path => $dialect{$name}[0], stream => 1, more => $ask);
+    my $want = ask(%o, port => $provider_port{a}, model => 'm',
+                   head => "X-Sim: gap=20,cut_mid=4\r\n")->{body};
+    my $got = ask(%o, model => 'm+sim:gap=20,cut_mid=4')->{body};
+
+    s/sim_?\d+/simN/g, s/"created(?:_at)?":\d+/"created":N/g,
+      s/"model":"[^"]*"/"model":"M"/g, s/"(?:prompt|input)_tokens":\d+/"i":N/g
+        for $got, $want;
+    is(substr($got, 0, length $want), $want, "$name: the same bytes");
+    my $rest = substr $got, length $want;
+    is(() = $rest =~ /^data: /mg, 1, "$name: then one event");
+    like($rest, qr/\A\n\n/, "$name: after an empty line");
+}
+
+
+
+=== TEST 3: the provider's own error event passes, and is the only one
+--- check
+for my $name (sort keys %dialect) {
+    for my $version (1, 2) {
+        for my $sim ('error_after=2', 'error_after=2,nochunk') {
+            my $what = "$name $version $sim";
+            my $r = get($version, path => $dialect{$name}[0],
+                        model => "m+sim:gap=60,$sim");
+
+            is("$r->{status} $r->{complete}", '200 1', "$what: complete");
+            is(scalar(grep { $_->[1] =~ /"error":\{/ } events($r->{body})), 1,
+               "$what: one error event");
+            unlike($r->{body}, qr/was cut|request_id":"$r->{id}/,
+                   "$what: not ours");
+            unlike($r->{body}, $dialect{$name}[1], "$what: no invented end");
+            is(logged($r)->{outcome}, 'error', "$what: outcome");
+        }
+    }
+}
+
+
+
+=== TEST 4: a missing terminator after a complete answer is no error
+--- check
+for my $name ('chat', 'completions') {
+    for my $version (1, 2) {
+        for my $sim ('done=off', 'done=off,nochunk', 'done=off,crlf',
+                     'done=off,bytewise', 'done=off,words=1')
+        {
+            my $what = "$name $version $sim";
+            my $r = get($version, path => $dialect{$name}[0],
+                        model => "m+sim:$sim");
+
+            is("$r->{status} $r->{complete}", '200 1', "$what: complete");
+            like($r->{body}, qr/"finish_reason":"stop"/, "$what: finished");
+            unlike($r->{body}, qr/"error"|\[DONE\]/, "$what: nothing added");
+            my $l = logged($r);
+            is("$l->{outcome} $l->{class} $l->{attempts}", 'ok  1',
+               "$what: log");
+        }
+    }
+}
+
+# the end of these two is in the terminator; Anthropic's stop_reason is not
+for my $version (1, 2) {
+    my $r = get($version, path => '/v1/responses',
+                model => 'm+sim:gap=40,done=off');
+    is_honest($r, 'responses', 'upstream_error', "responses $version");
+    is(logged($r)->{outcome}, 'cut', "responses $version: outcome");
+
+    $r = get($version, path => '/v1/messages',
+             model => 'm+sim:gap=40,done=off');
+    like($r->{body}, qr/"stop_reason":"end_turn"/, "messages $version");
+    unlike($r->{body}, qr/"error"|message_stop/,
+           "messages $version: nothing added");
+    is(logged($r)->{outcome}, 'ok', "messages $version: outcome");
+}
+
+
+
+=== TEST 5: events that are no JSON
+--- check
+for my $name (sort keys %dialect) {
+    for my $version (1, 2) {
+        for my $n (1, 3, 8) {
+            my $what = "$name $version malformed=$n";
+            my $r = get($version, path => $dialect{$name}[0],
+                        model => "m+sim:malformed=$n");
+
+            # passed on, or ended honestly
+            is("$r->{status} $r->{complete}", '200 1', "$what: complete");
+            like($r->{body}, $r->{body} =~ /"error":/
+                             ? qr/\}\n\n\z/ : $dialect{$name}[1],
+                 "$what: an end");
+            like(logged($r)->{outcome}, qr/^(?:ok|cut|error)$/,
+                 "$what: outcome");
+
+            $r = get($version, path => $dialect{$name}[0],
+                     model => 'm+sim:ok');
+            like($r->{body}, $dialect{$name}[1], "$what: the next is fine");
+        }
+    }
+}
+
+
+
+=== TEST 6: strange ends
+--- check
+my $chat = 'data: {"id":"x","choices":[{"index":0,"delta":{"content":"one"},'
+           . qq("finish_reason":null}]}\n\n);
+my $finish = 'data: {"id":"x","choices":[{"index":0,"delta":{},'
+             . qq("finish_reason":"stop"}]}\n\n);
+my %say = (
+    half_line => [$chat, 'da'],
+    half_name => [$chat, 'data: {"choices":[{"del'],
+    half_escape => [$chat, 'data: {"choices":[{"delta":{"content":"\\u00'],
+    binary => [$chat, "\x00\xff\xfe\r\r\n\n\x80"],
+    nul => [$chat, "data: \x00\n\n"],
+    deep => [$chat, 'data: ' . '[' x 5000 . "\n\n"],
+    long => [$chat, 'data: {"x":"' . 'y' x 100_000],
+    finish_in_text => [$chat, 'data: {"id":"x","choices":[{"index":0,"delta":'
+        . qq({"content":"\\"finish_reason\\":\\"stop\\""}}]}\n\n)],
+    done_in_text => [$chat, 'data: {"id":"x","choices":[{"index":0,"delta":'
+        . qq({"content":"data: [DONE]"}}]}\n\n)],
+    comment_done => [$chat, ": [DONE]\n\n"],
+    null_error => [$chat, qq(data: {"error":null}\n\n), $finish],
+    no_last_blank => [$chat, $finish =~ s/\n\n\z//r],
+    after_done => [$chat, $finish, "data: [DONE]\n\n", ": bye\n\n"],
+);
+own_server('OWN', sub {
+    my ($c, $q) = @_;
+    my ($what) = $q =~ /"say":"(\w+)"/;
+
+    syswrite $c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                 . "Connection: close\r\n\r\n";
+    for (@{ $say{$what} }) { syswrite $c, $_; sleep 0.08 }
+});
+for my $what (sort keys %say) {
+    my $whole = join '', @{ $say{$what} };
+    for my $version (1, 2) {
+        my $r = get($version, path => '/v1/chat/completions',
+                    model => 'own', more => qq("say":"$what",));
+        my $l = logged($r);
+
+        is("$r->{status} $r->{complete}", '200 1',
+           "$what $version: complete");
+        is(substr($r->{body}, 0, length $whole), $whole,
+           "$what $version: the same bytes");
+        if ($what =~ /null_error|no_last_blank|after_done/) {
+            is($r->{body}, $whole, "$what $version: nothing added");
+            is($l->{outcome}, 'ok', "$what $version: outcome");
+        } else {
+            is(() = substr($r->{body}, length $whole)
+                   =~ /\n\ndata: \{"error":\{[^\n]*\}\n\n\z/g, 1,
+               "$what $version: ended with an error event");
+            is($l->{outcome}, 'cut', "$what $version: outcome");
+        }
+    }
+}
+is(ask(model => 'm+sim:ok')->{status}, 200, 'the worker is well');
+
+
+
+=== TEST 7: an answer that is no stream breaks the connection instead
+--- check
+for my $sim ('cut=1,size=60000', 'reset_mid=1,size=60000',
+             'cut=1,size=60000,chunked', 'cut=1,size=60000,nochunk',
+             'stall=1,size=60000')
+{
+    my $r = ask(model => "m+sim:$sim");
+    is($r->{status}, 200, "$sim: had begun");
+    ok(!$r->{complete}, "$sim: broken");
+    unlike($r->{body}, qr/"error"|finish_reason/, "$sim: nothing invented");
+    like(logged($r)->{outcome}, qr/^(?:cut|stalled)$/, "$sim: outcome");
+}
+is(ask(model => 'm+sim:ok')->{status}, 200, 'the worker is well');
