@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_ai_account.h"
+#include "ngx_http_ai_watch.h"
 
 #include <openssl/evp.h>
 
@@ -24,7 +25,17 @@ static ngx_int_t ngx_http_ai_account_key_file(ngx_conf_t *cf,
     ngx_http_ai_account_t *account, ngx_str_t *path);
 static ngx_int_t ngx_http_ai_account_key_accept(ngx_conf_t *cf,
     ngx_http_ai_account_t *account, ngx_str_t *source, u_char *p, size_t n);
+static const char *ngx_http_ai_account_key_wrong(u_char *p, size_t *n);
+static ngx_int_t ngx_http_ai_account_key_watch(ngx_conf_t *cf,
+    ngx_http_ai_account_t *account, ngx_str_t *path,
+    ngx_http_ai_watch_look_t *look);
+static ngx_http_ai_watch_answer_e ngx_http_ai_account_key_changed(void *data,
+    u_char *content, size_t len, const char **wrong);
 static uint32_t ngx_http_ai_account_key_hash(ngx_str_t *credential);
+static ngx_str_t *ngx_http_ai_account_header_name(
+    ngx_http_ai_account_t *account);
+static void ngx_http_ai_account_header_line(ngx_http_ai_account_t *account,
+    u_char *line, ngx_str_t *credential);
 
 
 /* the lines' beginnings, in the order of ngx_http_ai_credential_e */
@@ -118,12 +129,11 @@ static ngx_int_t
 ngx_http_ai_account_key_file(ngx_conf_t *cf, ngx_http_ai_account_t *account,
     ngx_str_t *path)
 {
-    u_char     *buf;
-    size_t      len;
-    ssize_t     n;
-    ngx_fd_t    fd;
-    ngx_int_t   rc;
-    ngx_str_t   source;
+    u_char                    *buf;
+    size_t                     len;
+    ngx_int_t                  rc;
+    ngx_str_t                  source;
+    ngx_http_ai_watch_look_t   look;
 
     source.data = path->data - 5;
     source.len = path->len + 5;
@@ -137,94 +147,98 @@ ngx_http_ai_account_key_file(ngx_conf_t *cf, ngx_http_ai_account_t *account,
         return NGX_ERROR;
     }
 
-    /* not blocking: a fifo without a writer must not hang "nginx -t" */
+    rc = NGX_ERROR;
 
-    fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                       NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
+    switch (ngx_http_ai_watch_read(path->data, buf, NGX_HTTP_AI_KEY_FILE_MAX,
+                                   &len, &look, cf->log))
+    {
+    case NGX_HTTP_AI_WATCH_OPEN:
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
                            "cannot open \"%V\" of \"key=\", it must be "
                            "readable with the permissions of the nginx "
                            "service", path);
-        return NGX_ERROR;
-    }
+        break;
 
-    for (len = 0; len <= NGX_HTTP_AI_KEY_FILE_MAX; len += n) {
+    case NGX_HTTP_AI_WATCH_READ:
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "cannot read \"%V\" of \"key=\", it must be a "
+                           "regular file", path);
+        break;
 
-        n = ngx_read_fd(fd, buf + len, NGX_HTTP_AI_KEY_FILE_MAX + 1 - len);
-
-        if (n == 0) {
-            break;
-        }
-
-        if (n == -1) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                               "cannot read \"%V\" of \"key=\", it must be a "
-                               "regular file", path);
-            rc = NGX_ERROR;
-            goto done;
-        }
-    }
-
-    if (len > NGX_HTTP_AI_KEY_FILE_MAX) {
+    case NGX_HTTP_AI_WATCH_LARGE:
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"%V\" of \"key=\" is larger than %d bytes, it "
                            "must hold the credential alone", path,
                            NGX_HTTP_AI_KEY_FILE_MAX);
-        rc = NGX_ERROR;
-        goto done;
+        break;
+
+    default: /* NGX_HTTP_AI_WATCH_OK */
+        rc = ngx_http_ai_account_key_accept(cf, account, &source, buf, len);
     }
-
-    rc = ngx_http_ai_account_key_accept(cf, account, &source, buf, len);
-
-done:
 
     ngx_explicit_memzero(buf, NGX_HTTP_AI_KEY_FILE_MAX + 1);
 
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_ALERT, cf->log, ngx_errno,
-                      ngx_close_file_n " \"%V\" failed", path);
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    return rc;
+    return ngx_http_ai_account_key_watch(cf, account, path, &look);
 }
 
 
-/*
- * Keeps the bare credential.  A byte that could end the header line would let
- * a file's content inject headers; blanks inside and non-ASCII bytes are
- * refused with them, since they come from a wrong file ("Bearer ..." with its
- * scheme, JSON, a byte order mark) and would only fail at the provider.
- */
+/* a pipe or a device has nothing to say a second time */
+
+static ngx_int_t
+ngx_http_ai_account_key_watch(ngx_conf_t *cf, ngx_http_ai_account_t *account,
+    ngx_str_t *path, ngx_http_ai_watch_look_t *look)
+{
+    u_char               *p;
+    ngx_file_info_t       fi;
+    ngx_http_ai_watch_t   w;
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi))
+    {
+        return NGX_OK;
+    }
+
+    w.path = *path;
+    w.max = NGX_HTTP_AI_KEY_FILE_MAX;
+    w.look = *look;
+    w.handler = ngx_http_ai_account_key_changed;
+    w.data = account;
+
+    w.what.len = sizeof("the credential of account \"\"") - 1
+                 + account->name.len;
+
+    w.what.data = ngx_pnalloc(cf->pool, w.what.len);
+    if (w.what.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(w.what.data, "the credential of account \"%V\"",
+                    &account->name);
+    w.what.len = p - w.what.data;
+
+    account->watch = ngx_http_ai_watch_add(cf, &w);
+
+    return account->watch ? NGX_OK : NGX_ERROR;
+}
+
+
+/* keeps the bare credential */
 
 static ngx_int_t
 ngx_http_ai_account_key_accept(ngx_conf_t *cf, ngx_http_ai_account_t *account,
     ngx_str_t *source, u_char *p, size_t n)
 {
-    size_t  i;
+    const char  *wrong;
 
-    while (n && (p[n - 1] == LF || p[n - 1] == CR || p[n - 1] == ' '
-                 || p[n - 1] == '\t'))
-    {
-        n--;
-    }
+    wrong = ngx_http_ai_account_key_wrong(p, &n);
 
-    if (n == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"key=%V\" is empty, put the credential there or "
-                           "remove \"key=\"", source);
+    if (wrong) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"key=%V\" %s", source,
+                           wrong);
         return NGX_ERROR;
-    }
-
-    for (i = 0; i < n; i++) {
-        if (p[i] <= ' ' || p[i] >= 0x7f) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"key=%V\" holds a blank, a control or a "
-                               "non-ASCII character, it must be the "
-                               "credential alone on one line", source);
-            return NGX_ERROR;
-        }
     }
 
     account->credential.data = ngx_pnalloc(cf->pool, n);
@@ -236,6 +250,84 @@ ngx_http_ai_account_key_accept(ngx_conf_t *cf, ngx_http_ai_account_t *account,
     ngx_memcpy(account->credential.data, p, n);
 
     return NGX_OK;
+}
+
+
+/*
+ * Leaves out what ends the credential; NULL, or why it is none.  A byte that
+ * could end the header line would let a file's content inject headers; blanks
+ * inside and non-ASCII bytes are refused with them, since they come from a
+ * wrong file ("Bearer ..." with its scheme, JSON, a byte order mark) and would
+ * only fail at the provider.
+ */
+
+static const char *
+ngx_http_ai_account_key_wrong(u_char *p, size_t *n)
+{
+    size_t  i;
+
+    while (*n && (p[*n - 1] == LF || p[*n - 1] == CR || p[*n - 1] == ' '
+                  || p[*n - 1] == '\t'))
+    {
+        (*n)--;
+    }
+
+    if (*n == 0) {
+        return "is empty, put the credential there or remove \"key=\"";
+    }
+
+    for (i = 0; i < *n; i++) {
+        if (p[i] <= ' ' || p[i] >= 0x7f) {
+            return "holds a blank, a control or a non-ASCII character, it "
+                   "must be the credential alone on one line";
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * The line is copied into each request that is sent, and nothing points to it
+ * between events: the new one takes its place at once.  It has a buffer of
+ * its own, so that there is never half a line, and so that the thousandth
+ * change needs no more memory than the first.
+ */
+
+static ngx_http_ai_watch_answer_e
+ngx_http_ai_account_key_changed(void *data, u_char *content, size_t len,
+    const char **wrong)
+{
+    ngx_http_ai_account_t  *account = data;
+
+    u_char     *old;
+    ngx_str_t   credential, *name;
+
+    *wrong = ngx_http_ai_account_key_wrong(content, &len);
+
+    if (*wrong) {
+        return NGX_HTTP_AI_WATCH_REFUSED;
+    }
+
+    credential.data = content;
+    credential.len = len;
+
+    name = ngx_http_ai_account_header_name(account);
+    old = account->credential.data;
+
+    if (account->credential.len == name->len + len + sizeof(CRLF) - 1
+        && ngx_memcmp(old + name->len, content, len) == 0)
+    {
+        return NGX_HTTP_AI_WATCH_SAME;
+    }
+
+    ngx_http_ai_account_header_line(account, account->spare, &credential);
+
+    ngx_explicit_memzero(old, name->len + NGX_HTTP_AI_KEY_FILE_MAX
+                              + sizeof(CRLF) - 1);
+    account->spare = old;
+
+    return NGX_HTTP_AI_WATCH_CHANGED;
 }
 
 
@@ -281,29 +373,59 @@ ngx_http_ai_account_key_hash(ngx_str_t *credential)
 ngx_int_t
 ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
 {
-    u_char     *p;
-    ngx_str_t  *name, line;
+    u_char     *line;
+    size_t      size;
+    ngx_str_t   credential;
 
-    account->credential_hash =
-                          ngx_http_ai_account_key_hash(&account->credential);
+    credential = account->credential;
 
-    name = &ngx_http_ai_account_headers[
-               ngx_http_ai_provider_credential(account->provider,
-                                               account->prefix.data,
-                                               account->prefix.len)];
+    size = account->watch ? NGX_HTTP_AI_KEY_FILE_MAX : credential.len;
+    size += ngx_http_ai_account_header_name(account)->len + sizeof(CRLF) - 1;
 
-    line.len = name->len + account->credential.len + sizeof(CRLF) - 1;
-
-    line.data = ngx_pnalloc(cf->pool, line.len);
-    if (line.data == NULL) {
+    line = ngx_pnalloc(cf->pool, size);
+    if (line == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_cpymem(line.data, name->data, name->len);
-    p = ngx_cpymem(p, account->credential.data, account->credential.len);
-    ngx_memcpy(p, CRLF, sizeof(CRLF) - 1);
+    if (account->watch) {
+        account->spare = ngx_pnalloc(cf->pool, size);
+        if (account->spare == NULL) {
+            return NGX_ERROR;
+        }
+    }
 
-    account->credential = line;
+    ngx_http_ai_account_header_line(account, line, &credential);
 
     return NGX_OK;
+}
+
+
+static ngx_str_t *
+ngx_http_ai_account_header_name(ngx_http_ai_account_t *account)
+{
+    return &ngx_http_ai_account_headers[
+               ngx_http_ai_provider_credential(account->provider,
+                                               account->prefix.data,
+                                               account->prefix.len)];
+}
+
+
+/* writes the line and puts it in force; there is room */
+
+static void
+ngx_http_ai_account_header_line(ngx_http_ai_account_t *account, u_char *line,
+    ngx_str_t *credential)
+{
+    u_char     *p;
+    ngx_str_t  *name;
+
+    name = ngx_http_ai_account_header_name(account);
+
+    p = ngx_cpymem(line, name->data, name->len);
+    p = ngx_cpymem(p, credential->data, credential->len);
+    p = ngx_cpymem(p, CRLF, sizeof(CRLF) - 1);
+
+    account->credential_hash = ngx_http_ai_account_key_hash(credential);
+    account->credential.data = line;
+    account->credential.len = p - line;
 }

@@ -29,6 +29,7 @@
 
 
 typedef struct ngx_http_ai_zone_s  ngx_http_ai_zone_t;
+typedef struct ngx_http_ai_resolve_s  ngx_http_ai_resolve_t;
 
 
 /* where a configuration entry stands, for messages after parsing */
@@ -66,6 +67,11 @@ typedef struct {
     uint32_t                        hash;      /* of the name */
     uint32_t                        credential_hash;  /* a changed one opens
                                                   what the old one closed */
+    void                           *watch;     /* of key=file:; else NULL */
+    u_char                         *spare;     /* buffer for the next
+                                                  credential of the file */
+    ngx_msec_t                      resolve_interval;  /* 0: no resolve= */
+    ngx_http_ai_resolve_t          *resolve;
     ngx_http_ai_place_t             place;
 } ngx_http_ai_account_t;
 
@@ -150,6 +156,8 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                     accounts;  /* of ngx_http_ai_account_t * */
+    ngx_array_t                    *watches;   /* of ngx_http_ai_watch_t *;
+                                                  NULL: none */
     ngx_array_t                     routes;    /* of ngx_http_ai_route_t * */
 
     ngx_array_t                     exact;     /* of ngx_http_ai_pattern_t,

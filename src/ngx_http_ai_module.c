@@ -12,8 +12,10 @@
 
 #include "ngx_http_ai_conf.h"
 #include "ngx_http_ai_handler.h"
+#include "ngx_http_ai_resolve.h"
 #include "ngx_http_ai_sink.h"
 #include "ngx_http_ai_var.h"
+#include "ngx_http_ai_watch.h"
 
 
 static ngx_int_t ngx_http_ai_preconfiguration(ngx_conf_t *cf);
@@ -169,6 +171,12 @@ ngx_http_ai_init_process(ngx_cycle_t *cycle)
 
     if (amcf == NULL || !amcf->used) {
         return NGX_OK;
+    }
+
+    if (ngx_http_ai_watch_start(cycle, amcf) != NGX_OK
+        || ngx_http_ai_resolve_start(cycle, amcf) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_ai_sink_start(cycle, &amcf->sink);

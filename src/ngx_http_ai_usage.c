@@ -100,7 +100,8 @@ ngx_http_ai_usage_request(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     rec->status = r->headers_out.status;
 
     if (rec->status == 0
-        || (ctx->attempt == NULL && r->connection->error)
+        || (rec->status == NGX_HTTP_BAD_REQUEST && ctx->attempt == NULL
+            && r->connection->error)
         || (ctx->outcome == NGX_HTTP_AI_OUTCOME_CLIENT_GONE
             && !r->header_sent))
     {
@@ -203,6 +204,8 @@ ngx_http_ai_usage_attempt(ngx_http_ai_ctx_t *ctx, ngx_uint_t n,
     if (n + 1 == at->ntries) {
         rec->outcome = *ngx_http_ai_usage_outcome(ctx);
         ngx_http_ai_usage_tokens(ctx, rec);
+
+        ngx_str_null(&rec->error_class);
 
         if (try->verdict != NGX_HTTP_AI_OK) {
             rec->error_class = ngx_http_ai_verdict(try->verdict)->name;

@@ -705,7 +705,6 @@ X-RateLimits: 1\r\nContent-Language: fr\r\nLink: <x>\r\n\r\n{}"
 Content-Type: application/json; charset=utf-8
 openai-processing-ms: 12
 openai-version: 2020
-Retry-After: 3
 X-Custom: a, b
 Cache-Control: no-store
 Vary: Origin

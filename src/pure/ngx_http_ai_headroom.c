@@ -180,7 +180,7 @@ ngx_http_ai_headroom_cut(const ngx_http_ai_headroom_word_t *word,
             return word;
         }
 
-        if (*(right ? p - 1 : p + len) == '-') {
+        if (rest > 1 && *(right ? p - 1 : p + len) == '-') {
             name->data += right ? 0 : len + 1;
             name->len = rest - 1;
             return word;
@@ -232,7 +232,8 @@ ngx_http_ai_headroom_set(ngx_http_ai_headroom_line_t *line, ngx_uint_t field,
     switch (field) {
 
     case NGX_HTTP_AI_HEADROOM_LIMIT:
-        line->limit = ngx_http_ai_headroom_count(value);
+        v = ngx_http_ai_headroom_count(value);
+        line->limit = ngx_max(v, 0);
         break;
 
     case NGX_HTTP_AI_HEADROOM_REMAINING:
@@ -311,7 +312,8 @@ ngx_http_ai_headroom_share(int64_t limit, int64_t remaining)
 
 /*
  * Older Azure answers have no limit: nothing left is nothing left of any.
- * Otherwise both must be there and agree.
+ * Newer ones may say -1 and 0, which is nonsense and tells nothing.  Otherwise
+ * both must be there and agree.
  */
 
 static ngx_int_t

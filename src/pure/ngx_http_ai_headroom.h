@@ -52,7 +52,7 @@ typedef enum {
 /* one answer; lives on the stack while its headers are read */
 
 typedef struct {
-    int64_t       limit;                   /* -1: unknown */
+    int64_t       limit;                   /* -1: not said, 0: nonsense */
     int64_t       remaining;               /* -1: unknown */
     int64_t       reset_ms;                /* from now; -1: unknown */
     int64_t       period_ms;               /* -1: unknown */

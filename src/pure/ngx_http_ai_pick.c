@@ -7,6 +7,10 @@
 #include "ngx_http_ai_pick.h"
 
 
+#define NGX_HTTP_AI_PICK_SKEW_MS  60000
+#define NGX_HTTP_AI_PICK_HALVES   8       /* 1/256 */
+
+
 ngx_uint_t
 ngx_http_ai_pick_smooth(const ngx_uint_t *weights, int64_t *current,
     ngx_uint_t n, uint64_t eligible)
@@ -466,28 +470,18 @@ ngx_http_ai_pick_fade(uint64_t v, uint64_t elapsed, uint64_t half_ms)
 }
 
 
-static uint64_t
-ngx_http_ai_pick_elapsed(const ngx_http_ai_pick_ewma_t *e, ngx_msec_t now)
-{
-    ngx_msec_int_t  elapsed;
-
-    elapsed = (ngx_msec_int_t) (now - e->last);
-
-    return (elapsed < 0) ? 0 : (uint64_t) elapsed;
-}
-
-
 void
 ngx_http_ai_pick_ewma_add(ngx_http_ai_pick_ewma_t *e, uint64_t sample_us,
     ngx_msec_t now, uint64_t half_ms)
 {
-    uint64_t  elapsed;
+    ngx_msec_int_t  elapsed;
 
-    elapsed = ngx_http_ai_pick_elapsed(e, now);
+    elapsed = (ngx_msec_int_t) (now - e->last);
     sample_us = ngx_min(ngx_max(sample_us, 1), (uint64_t) 1 << 33);
 
     if (e->value_us > sample_us) {
-        sample_us += ngx_http_ai_pick_fade(e->value_us - sample_us, elapsed,
+        sample_us += ngx_http_ai_pick_fade(e->value_us - sample_us,
+                                           (uint64_t) ngx_max(elapsed, 0),
                                            half_ms);
     }
 
@@ -497,17 +491,28 @@ ngx_http_ai_pick_ewma_add(ngx_http_ai_pick_ewma_t *e, uint64_t sample_us,
 
 
 uint64_t
-ngx_http_ai_pick_ewma(const ngx_http_ai_pick_ewma_t *e, ngx_msec_t now,
-    uint64_t half_ms)
+ngx_http_ai_pick_ewma(const ngx_http_ai_pick_ewma_t *e, uint64_t inflight,
+    ngx_msec_t now, uint64_t half_ms)
 {
-    uint64_t  v;
+    uint64_t        v, limit;
+    ngx_msec_int_t  elapsed;
 
     if (e->value_us == 0) {
         return 0;
     }
 
+    elapsed = (ngx_msec_int_t) (now - e->last);
+    limit = NGX_HTTP_AI_PICK_HALVES * ngx_min(half_ms, (uint64_t) 1 << 24);
+
+    /* a little behind is another worker's clock, far behind one that was set */
+
+    if (elapsed < -NGX_HTTP_AI_PICK_SKEW_MS) {
+        elapsed = (ngx_msec_int_t) limit;
+    }
+
+    v = ngx_min((uint64_t) ngx_max(elapsed, 0), limit);
     v = ngx_http_ai_pick_fade(e->value_us,
-                              ngx_http_ai_pick_elapsed(e, now), half_ms);
+                              v / (ngx_min(inflight, 1000000) + 1), half_ms);
 
     return ngx_max(v, 1);
 }

@@ -116,11 +116,12 @@ void ngx_http_ai_pick_ewma_add(ngx_http_ai_pick_ewma_t *e, uint64_t sample_us,
 
 /*
  * The value now: it fades without samples, too, so that a peer which was slow
- * and is avoided therefore is asked again some day.  0 only if there was no
- * sample.
+ * and is avoided therefore is asked again some day.  With requests in flight
+ * it fades (inflight + 1) times slower, and never below 1/256: one or two go
+ * and see, the rest wait for what they find.  0 only if there was no sample.
  */
 uint64_t ngx_http_ai_pick_ewma(const ngx_http_ai_pick_ewma_t *e,
-    ngx_msec_t now, uint64_t half_ms);
+    uint64_t inflight, ngx_msec_t now, uint64_t half_ms);
 
 
 #endif /* _NGX_HTTP_AI_PICK_H_INCLUDED_ */

@@ -347,7 +347,8 @@ ngx_http_ai_budget_amount(const u_char *p, size_t n, int64_t *nanousd)
     start = p;
     last = p + n;
 
-    p = ngx_http_ai_rate_digits(p, last, NGX_HTTP_AI_BUDGET_MAX, &whole);
+    p = ngx_http_ai_rate_digits(p, last, NGX_HTTP_AI_BUDGET_MAX / 1000000000,
+                                &whole);
 
     if (p == start) {
         return NGX_ERROR;

@@ -19,15 +19,55 @@ typedef struct {
 
 
 static ngx_int_t
-ngx_http_ai_test_usage(ngx_http_ai_tokens_t *tokens, const char *json,
+ngx_http_ai_test_read(ngx_http_ai_tokens_t *tokens, const char *json,
     size_t n)
 {
     u_char     *p;
     ngx_int_t   rc;
 
-    p = ngx_http_ai_test_dup(json, n);
+    p = calloc(1, n ? n : 1);
+
+    if (p == NULL) {
+        abort();
+    }
+
+    memcpy(p, json, n);
     rc = ngx_http_ai_tokens_usage(tokens, p, n);
     free(p);
+
+    return rc;
+}
+
+
+/*
+ * Plain objects are read without the parser, others with it: both must say
+ * the same.  White space in front is enough to make an object "other".
+ */
+
+static ngx_int_t
+ngx_http_ai_test_usage(ngx_http_ai_tokens_t *tokens, const char *json,
+    size_t n)
+{
+    char                  *spaced;
+    ngx_int_t              rc;
+    ngx_http_ai_tokens_t   parsed;
+
+    parsed = *tokens;
+    rc = ngx_http_ai_test_read(tokens, json, n);
+
+    spaced = calloc(1, n + 1);
+
+    if (spaced == NULL) {
+        abort();
+    }
+
+    spaced[0] = ' ';
+    memcpy(spaced + 1, json, n);
+
+    t_eq(ngx_http_ai_test_read(&parsed, spaced, n + 1), rc);
+    t_mem(tokens, sizeof(*tokens), &parsed, sizeof(parsed));
+
+    free(spaced);
 
     return rc;
 }
@@ -203,6 +243,49 @@ ngx_http_ai_test_repair(void)
 }
 
 
+/* where the reader of plain objects begins, ends, and gives up */
+
+static void
+ngx_http_ai_test_plain(void)
+{
+    static const ngx_http_ai_test_case_t  cases[] = {
+
+        { "{ \"prompt_tokens\" :\n5 ,\t\"completion_tokens\": 3\r}",
+          { 5, 3, 0, 0, 0 } },
+        { "{\"prompt_tokens\":999999999999999}",
+          { 999999999999999, 0, 0, 0, 0 } },
+        { "{\"prompt_tokens\":1000000000000000}",
+          { 1000000000000000, 0, 0, 0, 0 } },
+
+        /* the last one wins, but not a null */
+        { "{\"prompt_tokens\":9,\"prompt_tokens\":5}", { 5, 0, 0, 0, 0 } },
+        { "{\"prompt_tokens\":5,\"prompt_tokens\":null}",
+          { 5, 0, 0, 0, 0 } },
+        { "{\"prompt_tokens\":5,\"total_tokens\":9,\"total_tokens\":{}}",
+          { 5, 0, 0, 0, 0 } },
+
+        /* names that are not those of the top */
+        { "{\"total_tokens\":5,\"\":{\"prompt_tokens\":9}}",
+          { 5, 0, 0, 0, 0 } },
+        { "{\"total_tokens\":5,\"x\":{\"prompt_tokens\":9}}",
+          { 5, 0, 0, 0, 0 } },
+        { "{\"total_tokens\":5,\"prompt_tokens_details\":7}",
+          { 5, 0, 0, 0, 0 } },
+        { "{\"prompt_tokens_details\":{\"total_tokens\":9},"
+          "\"total_tokens\":5}",
+          { 5, 0, 0, 0, 0 } },
+
+        /* an escape in a name, a string, and one with a brace at its end */
+        { "{\"prompt\\u005ftokens\":5,\"s\":\"}\"}", { 5, 0, 0, 0, 0 } },
+        { "{\"prompt_tokens\":5,\"x\":{\"y\":{\"z\":1}}}",
+          { 5, 0, 0, 0, 0 } },
+        { NULL, { 0, 0, 0, 0, 0 } }
+    };
+
+    ngx_http_ai_test_cases(cases);
+}
+
+
 static void
 ngx_http_ai_test_declined(void)
 {
@@ -222,7 +305,11 @@ ngx_http_ai_test_declined(void)
 
     static const char  *bad[] = {
         "", "{", "nul", "{\"prompt_tokens\":5", "{\"prompt_tokens\":5}}",
-        "{\"prompt_tokens\":05}", NULL
+        "{\"prompt_tokens\":05}", "{\"prompt_tokens\":5,}",
+        "{\"prompt_tokens\":5 6}", "{\"prompt_tokens\"5}",
+        "{\"prompt_tokens\":nul}", "{\"prompt_tokens\":}",
+        "{\"x\":{\"prompt_tokens\":5}", "{\"x\":5}}", "{\"}", "{,}",
+        "{\"prompt\ttokens\":5}", NULL
     };
 
     memset(&before, 0x5a, sizeof(before));
@@ -254,6 +341,8 @@ ngx_http_ai_test_truncated(void)
     static const char  json[] =
         "{\"prompt_tokens\":12,\"completion_tokens\":100,"
         "\"prompt_tokens_details\":{\"cached_tokens\":5}}";
+
+    memset(&tokens, 0xa5, sizeof(tokens));
 
     for (n = 0; n < sizeof(json) - 1; n++) {
         t_eq(ngx_http_ai_test_usage(&tokens, json, n), NGX_ERROR);
@@ -358,6 +447,7 @@ ngx_http_ai_test_fixtures(void)
                 want[i] = strtoll(f[i], NULL, 10);
             }
 
+            memset(&tokens, 0xa5, sizeof(tokens));
             t_eq(ngx_http_ai_test_usage(&tokens, copy, strlen(copy)), NGX_OK);
             ngx_http_ai_test_counts(&tokens, want);
         }
@@ -380,6 +470,7 @@ ngx_http_ai_test_fixtures(void)
 static const ngx_http_ai_test_t  ngx_http_ai_tests[] = {
     { "shapes", ngx_http_ai_test_shapes },
     { "repair rules", ngx_http_ai_test_repair },
+    { "plain objects", ngx_http_ai_test_plain },
     { "no usage, no JSON", ngx_http_ai_test_declined },
     { "truncated everywhere", ngx_http_ai_test_truncated },
     { "recorded usage objects", ngx_http_ai_test_fixtures },

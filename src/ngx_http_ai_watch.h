@@ -1,0 +1,95 @@
+
+/*
+ * Copyright (C) nginx-ai-route contributors
+ */
+
+
+/*
+ * Small files that are read again when they change: every worker looks every
+ * one to two seconds, so that a change is in force in all of them within five,
+ * without a reload.
+ *
+ * What is in force stays until something better was accepted: a file that is
+ * gone, unreadable, too large or refused by its owner is logged, once per
+ * change.  Regular files of a few kilobytes are read in one go, which nginx
+ * does of its own accord for every static file; a pipe is never opened.
+ */
+
+
+#ifndef _NGX_HTTP_AI_WATCH_H_INCLUDED_
+#define _NGX_HTTP_AI_WATCH_H_INCLUDED_
+
+
+#include "ngx_http_ai_conf.h"
+
+
+typedef enum {
+    NGX_HTTP_AI_WATCH_OK = 0,
+    NGX_HTTP_AI_WATCH_OPEN,            /* cannot be opened, see ngx_errno */
+    NGX_HTTP_AI_WATCH_READ,            /* cannot be read, see ngx_errno */
+    NGX_HTTP_AI_WATCH_LARGE
+} ngx_http_ai_watch_e;
+
+
+/* the file's content as the owner of the watch judges it */
+
+typedef enum {
+    NGX_HTTP_AI_WATCH_CHANGED = 0,     /* accepted, in force now */
+    NGX_HTTP_AI_WATCH_SAME,            /* what is in force already */
+    NGX_HTTP_AI_WATCH_REFUSED
+} ngx_http_ai_watch_answer_e;
+
+
+/*
+ * "content" is the caller's and gone afterwards; *wrong says why it was
+ * refused: a constant, a predicate whose subject is the file, such as "is
+ * empty", and never a part of the content.  Runs between events, hence may
+ * replace whatever no request points to.
+ */
+typedef ngx_http_ai_watch_answer_e (*ngx_http_ai_watch_pt)(void *data,
+    u_char *content, size_t len, const char **wrong);
+
+
+/* how the file looked when it was read */
+
+typedef struct {
+    time_t                       mtime;
+    off_t                        size;
+    ngx_file_uniq_t              uniq;
+} ngx_http_ai_watch_look_t;
+
+
+typedef struct {
+    ngx_str_t                    path;       /* zero-terminated */
+    ngx_str_t                    what;       /* for messages: "the credential
+                                                of account ..." */
+    size_t                       max;        /* bytes */
+    ngx_http_ai_watch_pt         handler;
+    void                        *data;
+
+    ngx_http_ai_watch_look_t     look;
+    const char                  *wrong;      /* what was logged last; NULL:
+                                                the file is in force */
+} ngx_http_ai_watch_t;
+
+
+/*
+ * Reads all of a file into buf, which has room for max + 1 bytes; *look is set
+ * whenever the file could be opened.  Used at start as well.
+ */
+ngx_http_ai_watch_e ngx_http_ai_watch_read(u_char *path, u_char *buf,
+    size_t max, size_t *len, ngx_http_ai_watch_look_t *look, ngx_log_t *log);
+
+/*
+ * Has the file looked at from now on; the caller has read it already and sets
+ * all but "wrong".  Warns if the workers' user will not be able to read it.
+ */
+ngx_http_ai_watch_t *ngx_http_ai_watch_add(ngx_conf_t *cf,
+    const ngx_http_ai_watch_t *from);
+
+/* in a worker; ends with the cycle's pool */
+ngx_int_t ngx_http_ai_watch_start(ngx_cycle_t *cycle,
+    ngx_http_ai_main_conf_t *amcf);
+
+
+#endif /* _NGX_HTTP_AI_WATCH_H_INCLUDED_ */
