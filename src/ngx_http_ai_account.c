@@ -156,15 +156,15 @@ ngx_http_ai_account_unknown(ngx_conf_t *cf, ngx_str_t *arg)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "unknown parameter of \"ai_account\", not shown "
                            "because it may be a credential, write name=value "
-                           "with provider, base, key, owner, verify or "
-                           "trusted");
+                           "with provider, base, key, owner, verify, trusted "
+                           "or resolve");
         return NGX_CONF_ERROR;
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "unknown parameter \"%*s=\" of \"ai_account\", use "
-                       "provider=, base=, key=, owner=, verify= or trusted=",
-                       n, arg->data);
+                       "provider=, base=, key=, owner=, verify=, trusted= or "
+                       "resolve=", n, arg->data);
 
     return NGX_CONF_ERROR;
 }
@@ -527,13 +527,24 @@ ngx_http_ai_account_trusted(ngx_conf_t *cf, ngx_http_ai_account_t *account,
 }
 
 
+/* what else it takes is known when the whole configuration has been read */
+
 static ngx_int_t
 ngx_http_ai_account_resolve(ngx_conf_t *cf, ngx_http_ai_account_t *account,
     ngx_str_t *value)
 {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"resolve=\" is not available in this version, remove "
-                       "it (since nginx 1.27.3 \"server\" takes \"resolve\")");
+    ngx_int_t  interval;
 
-    return NGX_ERROR;
+    interval = ngx_parse_time(value, 0);
+
+    if (interval == NGX_ERROR || interval < 1000) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time \"%V\" in \"resolve=\", write a "
+                           "time of 1s or more such as resolve=30s", value);
+        return NGX_ERROR;
+    }
+
+    account->resolve_interval = interval;
+
+    return NGX_OK;
 }

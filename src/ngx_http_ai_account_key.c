@@ -219,9 +219,9 @@ ngx_http_ai_account_key_watch(ngx_conf_t *cf, ngx_http_ai_account_t *account,
                     &account->name);
     w.what.len = p - w.what.data;
 
-    account->watch = ngx_http_ai_watch_add(cf, &w);
+    account->watched = 1;
 
-    return account->watch ? NGX_OK : NGX_ERROR;
+    return ngx_http_ai_watch_add(cf, &w);
 }
 
 
@@ -379,7 +379,7 @@ ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
 
     credential = account->credential;
 
-    size = account->watch ? NGX_HTTP_AI_KEY_FILE_MAX : credential.len;
+    size = account->watched ? NGX_HTTP_AI_KEY_FILE_MAX : credential.len;
     size += ngx_http_ai_account_header_name(account)->len + sizeof(CRLF) - 1;
 
     line = ngx_pnalloc(cf->pool, size);
@@ -387,7 +387,7 @@ ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
         return NGX_ERROR;
     }
 
-    if (account->watch) {
+    if (account->watched) {
         account->spare = ngx_pnalloc(cf->pool, size);
         if (account->spare == NULL) {
             return NGX_ERROR;

@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_ai_account.h"
+#include "ngx_http_ai_resolve.h"
 
 
 #define NGX_HTTP_AI_SSL_DEPTH  5
@@ -62,7 +63,7 @@ ngx_http_ai_account_init(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
     ngx_http_ai_account_warn(cf, account);
 
-    return NGX_OK;
+    return ngx_http_ai_resolve_init(cf, account);
 }
 
 

@@ -53,4 +53,28 @@
 #endif
 
 
+/* 1.27.3: an upstream block may have a resolver of its own */
+
+#if (nginx_version >= 1027003 && NGX_HTTP_UPSTREAM_ZONE)
+#define ngx_http_ai_upstream_resolver(uscf, r, t)                             \
+    if ((uscf)->resolver) {                                                   \
+        *(r) = (uscf)->resolver;                                              \
+    }                                                                         \
+    if ((uscf)->resolver_timeout != NGX_CONF_UNSET_MSEC) {                    \
+        *(t) = (uscf)->resolver_timeout;                                      \
+    }
+#else
+#define ngx_http_ai_upstream_resolver(uscf, r, t)
+#endif
+
+
+/* words of the configuration of "random"; 1.27.3 has added one */
+
+#if (nginx_version >= 1027003 && NGX_HTTP_UPSTREAM_ZONE)
+#define NGX_HTTP_AI_RANDOM_WORDS  3
+#else
+#define NGX_HTTP_AI_RANDOM_WORDS  2
+#endif
+
+
 #endif /* _NGX_HTTP_AI_COMPAT_H_INCLUDED_ */

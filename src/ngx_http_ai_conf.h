@@ -67,7 +67,8 @@ typedef struct {
     uint32_t                        hash;      /* of the name */
     uint32_t                        credential_hash;  /* a changed one opens
                                                   what the old one closed */
-    void                           *watch;     /* of key=file:; else NULL */
+    ngx_uint_t                      watched;   /* unsigned  watched:1; key=file:
+                                                  is read when it changes */
     u_char                         *spare;     /* buffer for the next
                                                   credential of the file */
     ngx_msec_t                      resolve_interval;  /* 0: no resolve= */

@@ -113,7 +113,7 @@ ngx_http_ai_watch_read(u_char *path, u_char *buf, size_t max, size_t *len,
 }
 
 
-ngx_http_ai_watch_t *
+ngx_int_t
 ngx_http_ai_watch_add(ngx_conf_t *cf, const ngx_http_ai_watch_t *from)
 {
     ngx_http_ai_watch_t      *w, **wp;
@@ -125,7 +125,7 @@ ngx_http_ai_watch_add(ngx_conf_t *cf, const ngx_http_ai_watch_t *from)
         amcf->watches = ngx_array_create(cf->pool, 4,
                                          sizeof(ngx_http_ai_watch_t *));
         if (amcf->watches == NULL) {
-            return NULL;
+            return NGX_ERROR;
         }
     }
 
@@ -133,7 +133,7 @@ ngx_http_ai_watch_add(ngx_conf_t *cf, const ngx_http_ai_watch_t *from)
     w = ngx_palloc(cf->pool, sizeof(ngx_http_ai_watch_t));
 
     if (wp == NULL || w == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     *wp = w;
@@ -142,7 +142,7 @@ ngx_http_ai_watch_add(ngx_conf_t *cf, const ngx_http_ai_watch_t *from)
 
     ngx_http_ai_watch_warn(cf, w);
 
-    return w;
+    return NGX_OK;
 }
 
 

@@ -84,7 +84,7 @@ ngx_http_ai_watch_e ngx_http_ai_watch_read(u_char *path, u_char *buf,
  * Has the file looked at from now on; the caller has read it already and sets
  * all but "wrong".  Warns if the workers' user will not be able to read it.
  */
-ngx_http_ai_watch_t *ngx_http_ai_watch_add(ngx_conf_t *cf,
+ngx_int_t ngx_http_ai_watch_add(ngx_conf_t *cf,
     const ngx_http_ai_watch_t *from);
 
 /* in a worker; ends with the cycle's pool */

@@ -17,7 +17,7 @@
 #define NGX_HTTP_AI_HEADROOM_MAX      ((int64_t) 1000000000000000)
 
 /* a reset from here on is a moment, not a wait: seconds, then milliseconds */
-#define NGX_HTTP_AI_HEADROOM_EPOCH    ((int64_t) 1000000000)
+#define NGX_HTTP_AI_HEADROOM_EPOCH    ((int64_t) 100000000)
 #define NGX_HTTP_AI_HEADROOM_EPOCH_MS ((int64_t) 100000000000)
 
 /* see NGX_HTTP_AI_RATE_SKEW_MS: workers' clocks differ a little */
