@@ -689,6 +689,10 @@ within($r, 0.2, 0.8, 'no wait past the deadline');
 --- routes
 ai_class later { expose trail; deadline 3s; attempts 8; first_byte 300ms;
                  first_token 300ms; retry_same first; max_wait 2s; queue 2s; }
+ai_class back  { expose trail; deadline 5s; attempts 8; first_byte 300ms;
+                 retry_same off; max_wait 2s; }
+ai_class line  { expose trail; deadline 5s; attempts 8; first_byte 300ms;
+                 retry_same off; max_wait off; queue 3s; }
 --- check
 for my $sim ('hang', 'hang_headers', 'slow_first=5000',
              'keepalive_comments=50,delay=5000')
@@ -709,6 +713,14 @@ provider_fault($_, 'hang') for qw(a b c d);
 my $r = ask(class => 'quick');
 is("$r->{status} " . way($r), '504 a,b,c,d', 'each once');
 within($r, 1.2, 2.2, 'each once');
+
+# not even when the request waited for another one
+for my $class ('back', 'line') {
+    fresh();
+    provider_fault('b', "times=1 status=429 retry_after_ms=500\nok");
+    $r = ask(model => 'two+sim:hang', class => $class);
+    is("$r->{status} " . way($r), '200 a,b,b', "$class: not after a wait");
+}
 
 
 

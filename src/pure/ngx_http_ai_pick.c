@@ -504,7 +504,7 @@ ngx_http_ai_pick_ewma(const ngx_http_ai_pick_ewma_t *e, uint64_t inflight,
     elapsed = (ngx_msec_int_t) (now - e->last);
     limit = NGX_HTTP_AI_PICK_HALVES * ngx_min(half_ms, (uint64_t) 1 << 24);
 
-    /* a little behind is another worker's clock, far behind one that was set */
+    /* a little behind: another worker's clock; far behind: it was set */
 
     if (elapsed < -NGX_HTTP_AI_PICK_SKEW_MS) {
         elapsed = (ngx_msec_int_t) limit;

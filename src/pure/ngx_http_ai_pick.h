@@ -49,7 +49,7 @@ typedef struct {
     uint32_t      percent;       /* 1 .. 100: ramp, headroom */
     uint64_t      inflight;
     uint64_t      time_us;       /* ngx_http_ai_pick_ewma(); 0: unknown */
-    uint64_t      price;         /* any unit; NGX_HTTP_AI_PICK_NO_PRICE: last */
+    uint64_t      price;         /* or NGX_HTTP_AI_PICK_NO_PRICE, dearest */
     uint64_t      hash;          /* of its name, not of its place */
 } ngx_http_ai_pick_peer_t;
 

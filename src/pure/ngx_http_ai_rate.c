@@ -75,7 +75,7 @@ static const ngx_http_ai_budget_name_t  ngx_http_ai_budget_names[] = {
 };
 
 
-/* the value of the letter at *p, which is then passed; the last row's if none */
+/* the value of the letter at *p, which is then passed; else the last row's */
 
 static int64_t
 ngx_http_ai_rate_letter(const ngx_http_ai_rate_letter_t *row,

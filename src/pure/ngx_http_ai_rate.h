@@ -78,7 +78,7 @@ ngx_int_t ngx_http_ai_rate_parse(const u_char *p, size_t n,
 ngx_int_t ngx_http_ai_rate_reserve(const ngx_http_ai_rate_t *rate,
     ngx_http_ai_rate_bucket_t *b, ngx_msec_t now, int64_t n);
 
-/* what was reserved and not used; the bucket never holds more than its limit */
+/* reserved and not used; the bucket never holds more than its limit */
 void ngx_http_ai_rate_refund(const ngx_http_ai_rate_t *rate,
     ngx_http_ai_rate_bucket_t *b, ngx_msec_t now, int64_t n);
 

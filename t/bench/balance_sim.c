@@ -14,6 +14,8 @@
  * An account serves SLOTS requests at a time and queues the rest.  Requests
  * come at random moments; how long one takes varies by an exponential part.
  * All have the same weight: the point is what each balancer finds out itself.
+ * An equal share is more than the slow account can serve, so that "weighted"
+ * fills its queue without end.
  */
 
 

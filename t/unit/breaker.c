@@ -161,57 +161,90 @@ ngx_http_ai_test_ramping(ngx_msec_t at)
 
 
 /*
- * Every state with every event: the move, and the state it leads to.  An
- * event of "other" is not the probe's.
+ * Every state with every event, each with a hint of 99999: the move, the
+ * state it leads to, and what is remembered.  An event of "other" is not the
+ * probe's.
  */
+
+typedef struct {
+    ngx_uint_t  state, outcome, other, move, next;
+    ngx_uint_t  run, good, bad, slow, wait;
+} ngx_http_ai_test_row_t;
+
+
+static void
+ngx_http_ai_test_row(const ngx_http_ai_test_row_t *row, ngx_uint_t id)
+{
+    ngx_http_ai_window_sum_t    sum;
+    ngx_http_ai_breaker_view_t  v;
+
+    t_eq(ngx_http_ai_test_record(row->outcome, now, 99999, EXACT, id),
+         row->move);
+
+    ngx_http_ai_breaker_check(&b, &conf, now, &v);
+    t_eq(v.state, row->next);
+    t_eq(b.state, row->next);
+
+    t_eq(b.consecutive, row->run);
+    t_eq(b.wait, row->wait);
+    t_eq(b.probe, row->next == HALF_OPEN ? 7 : 0);
+
+    if (row->move != STAYED) {
+        t_eq(b.moved, 1);
+        t_eq(b.since, now);
+    }
+
+    ngx_http_ai_window_sum(&b.window, conf.window, now, &sum);
+    t_eq(sum.counts[NGX_HTTP_AI_WINDOW_OK], row->good);
+    t_eq(sum.counts[NGX_HTTP_AI_WINDOW_FAILED], row->bad);
+    t_eq(sum.counts[NGX_HTTP_AI_WINDOW_SLOW], row->slow);
+}
+
 
 static void
 ngx_http_ai_test_table(void)
 {
-    char                        note[64];
-    ngx_uint_t                  i, n;
-    ngx_http_ai_breaker_view_t  v;
+    char        note[64];
+    ngx_uint_t  i, n;
 
     static void  (*const enter[])(ngx_msec_t at) = {
         ngx_http_ai_test_fresh, ngx_http_ai_test_opened,
         ngx_http_ai_test_half, ngx_http_ai_test_ramping
     };
 
-    static const struct {
-        ngx_uint_t  state, outcome, other, move, next;
-    } rows[] = {
-        { CLOSED, OK, 1, STAYED, CLOSED },
-        { CLOSED, FAILED, 1, STAYED, CLOSED },
-        { CLOSED, SLOW, 1, STAYED, CLOSED },
-        { CLOSED, NEUTRAL, 1, STAYED, CLOSED },
-        { CLOSED, OK, 0, STAYED, CLOSED },
-        { CLOSED, FAILED, 0, STAYED, CLOSED },
-        { CLOSED, NEUTRAL, 0, STAYED, CLOSED },
+    static const ngx_http_ai_test_row_t  rows[] = {
+        { CLOSED, OK, 1, STAYED, CLOSED, 0, 1, 0, 0, 0 },
+        { CLOSED, FAILED, 1, STAYED, CLOSED, 1, 0, 1, 0, 0 },
+        { CLOSED, SLOW, 1, STAYED, CLOSED, 0, 0, 0, 1, 0 },
+        { CLOSED, NEUTRAL, 1, STAYED, CLOSED, 0, 0, 0, 0, 0 },
+        { CLOSED, OK, 0, STAYED, CLOSED, 0, 1, 0, 0, 0 },
+        { CLOSED, FAILED, 0, STAYED, CLOSED, 1, 0, 1, 0, 0 },
+        { CLOSED, NEUTRAL, 0, STAYED, CLOSED, 0, 0, 0, 0, 0 },
 
-        { OPEN, OK, 1, STAYED, OPEN },
-        { OPEN, FAILED, 1, STAYED, OPEN },
-        { OPEN, SLOW, 1, STAYED, OPEN },
-        { OPEN, NEUTRAL, 1, STAYED, OPEN },
-        { OPEN, OK, 0, STAYED, OPEN },
-        { OPEN, FAILED, 0, STAYED, OPEN },
-        { OPEN, NEUTRAL, 0, STAYED, OPEN },
+        { OPEN, OK, 1, STAYED, OPEN, 5, 0, 5, 0, 10000 },
+        { OPEN, FAILED, 1, STAYED, OPEN, 5, 0, 5, 0, 99999 },
+        { OPEN, SLOW, 1, STAYED, OPEN, 5, 0, 5, 0, 10000 },
+        { OPEN, NEUTRAL, 1, STAYED, OPEN, 5, 0, 5, 0, 10000 },
+        { OPEN, OK, 0, STAYED, OPEN, 5, 0, 5, 0, 10000 },
+        { OPEN, FAILED, 0, STAYED, OPEN, 5, 0, 5, 0, 99999 },
+        { OPEN, NEUTRAL, 0, STAYED, OPEN, 5, 0, 5, 0, 10000 },
 
-        { HALF_OPEN, OK, 1, STAYED, HALF_OPEN },
-        { HALF_OPEN, FAILED, 1, STAYED, HALF_OPEN },
-        { HALF_OPEN, SLOW, 1, STAYED, HALF_OPEN },
-        { HALF_OPEN, NEUTRAL, 1, STAYED, HALF_OPEN },
-        { HALF_OPEN, OK, 0, RECOVERED, RAMPING },
-        { HALF_OPEN, FAILED, 0, REOPENED, OPEN },
-        { HALF_OPEN, SLOW, 0, REOPENED, OPEN },
-        { HALF_OPEN, NEUTRAL, 0, STAYED, OPEN },
+        { HALF_OPEN, OK, 1, STAYED, HALF_OPEN, 5, 0, 5, 0, 10000 },
+        { HALF_OPEN, FAILED, 1, STAYED, HALF_OPEN, 5, 0, 5, 0, 99999 },
+        { HALF_OPEN, SLOW, 1, STAYED, HALF_OPEN, 5, 0, 5, 0, 10000 },
+        { HALF_OPEN, NEUTRAL, 1, STAYED, HALF_OPEN, 5, 0, 5, 0, 10000 },
+        { HALF_OPEN, OK, 0, RECOVERED, RAMPING, 0, 1, 0, 0, 0 },
+        { HALF_OPEN, FAILED, 0, REOPENED, OPEN, 5, 0, 5, 0, 99999 },
+        { HALF_OPEN, SLOW, 0, REOPENED, OPEN, 5, 0, 5, 0, 99999 },
+        { HALF_OPEN, NEUTRAL, 0, STAYED, OPEN, 5, 0, 5, 0, 10000 },
 
-        { RAMPING, OK, 1, STAYED, RAMPING },
-        { RAMPING, FAILED, 1, REOPENED, OPEN },
-        { RAMPING, SLOW, 1, STAYED, RAMPING },
-        { RAMPING, NEUTRAL, 1, STAYED, RAMPING },
-        { RAMPING, OK, 0, STAYED, RAMPING },
-        { RAMPING, FAILED, 0, REOPENED, OPEN },
-        { RAMPING, NEUTRAL, 0, STAYED, RAMPING }
+        { RAMPING, OK, 1, STAYED, RAMPING, 0, 2, 0, 0, 0 },
+        { RAMPING, FAILED, 1, REOPENED, OPEN, 1, 1, 1, 0, 99999 },
+        { RAMPING, SLOW, 1, STAYED, RAMPING, 0, 1, 0, 1, 0 },
+        { RAMPING, NEUTRAL, 1, STAYED, RAMPING, 0, 1, 0, 0, 0 },
+        { RAMPING, OK, 0, STAYED, RAMPING, 0, 2, 0, 0, 0 },
+        { RAMPING, FAILED, 0, REOPENED, OPEN, 1, 1, 1, 0, 99999 },
+        { RAMPING, NEUTRAL, 0, STAYED, RAMPING, 0, 1, 0, 0, 0 }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -221,14 +254,7 @@ ngx_http_ai_test_table(void)
             ngx_http_ai_test_note = note;
 
             enter[rows[i].state](n == 0 ? T0 : n == 1 ? WRAP : 0);
-
-            t_eq(ngx_http_ai_test_probe(rows[i].outcome,
-                                        rows[i].other ? n : 7),
-                 rows[i].move);
-
-            ngx_http_ai_breaker_check(&b, &conf, now, &v);
-            t_eq(v.state, rows[i].next);
-            t_eq(b.state, rows[i].next);
+            ngx_http_ai_test_row(&rows[i], rows[i].other ? n : 7);
         }
     }
 }
@@ -360,6 +386,19 @@ ngx_http_ai_test_slow(void)
     }
 
     t_eq(ngx_http_ai_test_send(SLOW), OPENED);
+    t_eq(b.reason, NGX_HTTP_AI_BREAKER_SLOW_RATE);
+
+    /* with failures that alone would not do */
+
+    ngx_http_ai_test_fresh(T0);
+    conf.failures = 100;
+
+    for (i = 0; i < 19; i++) {
+        t_eq(ngx_http_ai_test_send(i < 10 ? OK : i < 15 ? SLOW : FAILED),
+             STAYED);
+    }
+
+    t_eq(ngx_http_ai_test_send(FAILED), OPENED);
     t_eq(b.reason, NGX_HTTP_AI_BREAKER_SLOW_RATE);
 
     /* off: an ok, also for a probe */
@@ -915,8 +954,9 @@ ngx_http_ai_test_reset(void)
     /* the probe that was out, and what began before, is history */
 
     t_eq(ngx_http_ai_test_record(FAILED, T0, 99999, 0, 7), STAYED);
-    t_eq(ngx_http_ai_test_record(OK, T0, -1, 0, 7), STAYED);
     t_eq(b.consecutive, 0);
+    t_eq(ngx_http_ai_test_record(OK, T0, -1, 0, 7), STAYED);
+    t_eq(b.late, 2);
     t_eq(ngx_http_ai_test_claim(8), NGX_DECLINED);
 
     ngx_http_ai_test_fresh(now);

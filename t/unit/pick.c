@@ -232,6 +232,21 @@ ngx_http_ai_test_two(void)
 
     t_ok(most <= 108);
     t_ok(peers[7].inflight > 24 * 101 && peers[7].inflight < 26 * 101);
+
+    /* the second one is drawn from the rest alike */
+
+    ngx_http_ai_test_peers(3);
+    peers[0].inflight = 9;
+    most = 0;
+
+    for (i = 0; i < 30000; i++) {
+        k = ngx_http_ai_pick_least_busy(peers, 3, 7,
+                                        ngx_http_ai_test_random());
+        most += (k == 1);
+        t_ok(k != 0);
+    }
+
+    t_ok(most > 14500 && most < 15500);
 }
 
 
@@ -280,6 +295,9 @@ ngx_http_ai_test_time(void)
     peers[0].inflight = UINT64_MAX;
     peers[1].time_us = 5000000;
     peers[1].weight = UINT32_MAX;
+    t_eq(ngx_http_ai_pick_least_time(peers, 2, 3, 0), 1);
+    peers[0].time_us = 1ull << 63;
+    peers[0].inflight = 1;
     t_eq(ngx_http_ai_pick_least_time(peers, 2, 3, 0), 1);
 }
 
@@ -363,10 +381,22 @@ ngx_http_ai_test_hash_shares(void)
     }
 
     t_ok(count[1] > 60 && count[1] < 140);
+
+    /* the logarithm is good to a percent, by far */
+
+    memset(count, 0, sizeof(count));
+    peers[0].weight = 7;
+
+    for (i = 0; i < 1000000; i++) {
+        count[ngx_http_ai_pick_hash(peers, 2, 3,
+                                    ngx_http_ai_test_random64())]++;
+    }
+
+    t_ok(count[1] > 125000 - 1200 && count[1] < 125000 + 1200);
 }
 
 
-/* who goes, comes, moves to another place or gains weight moves only its own */
+/* who goes, comes, changes place or gains weight moves only its own */
 
 static void
 ngx_http_ai_test_hash_moves(void)
@@ -562,6 +592,7 @@ ngx_http_ai_test_ewma(void)
     t_eq(e.value_us, 45000);
     ngx_http_ai_pick_ewma_add(&e, 0, 900000, 1000);
     t_eq(e.value_us, 1);
+    t_eq(ngx_http_ai_pick_ewma(&e, 0, 990000, 1000), 1);
     ngx_http_ai_pick_ewma_add(&e, UINT64_MAX, 900000, 1000);
     t_eq(e.value_us, 1ull << 33);
     t_ok(ngx_http_ai_pick_ewma(&e, 0, 900001, UINT64_MAX) > 0);

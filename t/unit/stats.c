@@ -150,6 +150,13 @@ ngx_http_ai_test_mean(void)
 
     ngx_http_ai_stats_mean(&e, TAU, T0 + 20000, 900000);
     near(e.value, 30021, 100);
+
+    /* no memory at all must not divide by 0 */
+
+    ngx_http_ai_stats_mean(&e, 0, T0 + 20001, 700);
+    t_eq(e.value, 700);
+    ngx_http_ai_stats_mean(&e, 0, T0 + 20001, 900);
+    t_eq(e.value, 700);
 }
 
 
@@ -208,6 +215,17 @@ ngx_http_ai_test_add(void)
     t_eq(st.first_token_hist.sum_ms, 300);
     t_eq(ngx_http_ai_stats_total(&st.latency_hist), 1);
     t_eq(ngx_http_ai_stats_total(&st.first_token_hist), 1);
+
+    /* 0 ms, and no token, are answers too */
+
+    s.latency_ms = 0;
+    s.first_token_ms = 0;
+    s.tokens = 0;
+    s.tokens_ms = 1;
+    ngx_http_ai_stats_add(&st, TAU, T0, &s);
+    t_eq(st.latency_hist.counts[0], 1);
+    t_eq(st.first_token_hist.counts[0], 1);
+    t_eq(st.speed.samples, 2);
 
     s.latency_ms = INT64_MAX;
     s.tokens = INT64_MAX;
@@ -271,6 +289,7 @@ ngx_http_ai_test_percentile(void)
     t_eq(ngx_http_ai_stats_percentile(&h, 500), -1);
 
     ngx_http_ai_stats_count(&h, 15);
+    t_eq(ngx_http_ai_stats_percentile(&h, 0), 20);
     t_eq(ngx_http_ai_stats_percentile(&h, 1), 20);
     t_eq(ngx_http_ai_stats_percentile(&h, 1000), 20);
 

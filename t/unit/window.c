@@ -176,6 +176,11 @@ ngx_http_ai_test_odd(void)
     /* not a multiple of 10: slots are rounded up, 7 ms here */
 
     ngx_http_ai_window_reset(&w);
+    ngx_http_ai_window_add(&w, 64, 1000, OK);
+    ngx_http_ai_window_sum(&w, 64, 1069, &sum);
+    t_eq(sum.total, 1);
+
+    ngx_http_ai_window_reset(&w);
     ngx_http_ai_window_add(&w, 61, 1000, OK);
     ngx_http_ai_window_sum(&w, 61, 1069, &sum);
     t_eq(sum.total, 1);
