@@ -26,6 +26,7 @@ static void ngx_http_ai_attempt_save_session(ngx_peer_connection_t *pc,
 static ngx_int_t ngx_http_ai_attempt_pause(ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_enter(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+static void ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_delegate(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_prepare(ngx_http_request_t *r,
@@ -312,19 +313,78 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         return ngx_http_ai_attempt_delegate(r, at);
     }
 
+    ngx_http_ai_attempt_admit(at);
+
     at->target = at->next;
     at->next = NULL;
     at->stale = 0;
 
     try = &at->tries[at->ntries++];
     try->target = at->target;
-    try->model = at->target->model.len ? &at->target->model
-                                       : at->ctx->plan.model;
+    try->model = at->cell.model;
     try->start = ngx_current_msec;
-    try->probe = at->ctx->plan.probing;
-    at->ctx->plan.probing = 0;
 
     return ngx_http_ai_attempt_delegate(r, at);
+}
+
+
+/*
+ * The next target's pass becomes the current one.  The same target once more
+ * asks for a pass of its own; it is tried even if its breaker has opened just
+ * now, for the ladder has decided so.
+ */
+
+static void
+ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_ctx_t     *ctx;
+    ngx_http_ai_health_t   health;
+
+    ctx = at->ctx;
+
+    ngx_http_ai_health_leave(ctx->conf->zone, &at->cell, &at->pass, 0);
+    ngx_http_ai_route_cell(&ctx->plan, at->next, &at->cell);
+
+    if (at->next_pass.inside) {
+        at->pass = at->next_pass;
+        at->next_pass.inside = 0;
+        return;
+    }
+
+    (void) ngx_http_ai_health_enter(ctx->conf->zone, &at->cell,
+                                    ctx->plan.tokens, 1, &at->pass, &health);
+}
+
+
+void
+ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at)
+{
+    int64_t                tokens;
+    ngx_http_ai_ctx_t     *ctx;
+    ngx_http_ai_cell_t     cell;
+    ngx_http_ai_tokens_t  *used;
+
+    ctx = at->ctx;
+    used = &ctx->stream.tokens;
+
+    tokens = !at->committed ? 0
+             : used->found ? used->input + used->output : -1;
+
+    ngx_http_ai_health_leave(ctx->conf->zone, &at->cell, &at->pass, tokens);
+
+    if (at->next_pass.inside && at->next) {
+
+        /* chosen, but never sent */
+
+        ngx_http_ai_route_cell(&ctx->plan, at->next, &cell);
+
+        if (at->next_pass.probe) {
+            ngx_http_ai_health_record(ctx->conf->zone, &cell, &at->next_pass,
+                                      NGX_HTTP_AI_CLIENT_CLOSED, -1, -1);
+        }
+
+        ngx_http_ai_health_leave(ctx->conf->zone, &cell, &at->next_pass, 0);
+    }
 }
 
 
@@ -670,13 +730,19 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     try->status = at->reply.status;
     try->elapsed = ngx_current_msec - try->start;
 
-    if (try->probe && verdict != NGX_HTTP_AI_OK && !row->close) {
-        ngx_http_ai_health_release(at->ctx->conf->zone, try->target->account);
+    if (verdict != NGX_HTTP_AI_OK || !at->reply.sse || at->pass.probe) {
+
+        ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell, &at->pass,
+                                  verdict,
+                                  at->classified ? at->judgement->wait_ms
+                                                 : -1,
+                                  at->reply.status ? (int64_t) try->elapsed
+                                                   : -1);
     }
 
-    ngx_http_ai_health_apply(at->ctx->conf->zone, try->target->account,
-                             try->model, verdict, try->start,
-                             at->classified ? at->judgement->wait_ms : -1);
+    if (verdict != NGX_HTTP_AI_OK && !row->pass) {
+        ngx_http_ai_attempt_leave(at);
+    }
 
     if (verdict != NGX_HTTP_AI_OK) {
         /* a closed account waits for somebody to mend it */

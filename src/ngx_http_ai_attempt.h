@@ -42,7 +42,6 @@ typedef struct {
     ngx_uint_t                     status;     /* upstream's; 0: none */
     ngx_msec_t                     start;      /* ngx_current_msec */
     ngx_msec_t                     elapsed;    /* until its verdict */
-    unsigned                       probe:1;    /* of a closed account */
 } ngx_http_ai_try_t;
 
 
@@ -111,6 +110,9 @@ struct ngx_http_ai_attempt_s {
     ngx_http_ai_step_e             step;       /* the ladder's last word */
     int64_t                        delay;      /* ms before it */
     ngx_http_ai_peer_t             peer;
+    ngx_http_ai_cell_t             cell;       /* of the current try */
+    ngx_http_ai_pass_t             pass;       /* its pass through the gate */
+    ngx_http_ai_pass_t             next_pass;  /* that of at->next */
 
     ngx_str_t                      head;       /* forwarded headers, the same
                                                   for every target */
@@ -233,9 +235,15 @@ ngx_str_t ngx_http_ai_attempt_held(ngx_http_request_t *r,
 void ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 
-/* sets the current try's verdict, once, and lets the health room know */
+/*
+ * Sets the current try's verdict, once, and lets the health room know; the
+ * success of a stream only when it has come to its end.
+ */
 void ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     ngx_http_ai_verdict_e verdict);
+
+/* gives back what the current try, or one not begun, holds in the zone */
+void ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at);
 
 /* ngx_http_ai_attempt_next.c: the ladder's step, in at->step and at->next */
 void ngx_http_ai_attempt_first(ngx_http_ai_attempt_t *at);

@@ -16,6 +16,7 @@
 #define NGX_HTTP_AI_RETRY_AFTER_MAX  60    /* s; SDKs wait no longer */
 
 
+static void ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_attempt_end(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_int_t rc);
 static void ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
@@ -55,6 +56,39 @@ ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r, ngx_int_t rc)
     }
 
     ngx_http_ai_attempt_end(r, at, rc);
+    ngx_http_ai_attempt_settle(at);
+}
+
+
+/* what only the end tells of a try that passed, and all that is held */
+
+static void
+ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_try_t      *try;
+    ngx_http_ai_verdict_e   verdict;
+
+    if (at->ntries && at->committed) {
+
+        try = &at->tries[at->ntries - 1];
+        verdict = try->verdict;
+
+        if (at->ctx->outcome == NGX_HTTP_AI_OUTCOME_CLIENT_GONE) {
+            verdict = NGX_HTTP_AI_CLIENT_CLOSED;
+        }
+
+        if (!at->pass.recorded
+            || (verdict != NGX_HTTP_AI_OK
+                && at->ctx->outcome != NGX_HTTP_AI_OUTCOME_CLIENT_GONE
+                && at->reply.status < 300))
+        {
+            ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell,
+                                      &at->pass, verdict, -1,
+                                      (int64_t) try->elapsed);
+        }
+    }
+
+    ngx_http_ai_attempt_leave(at);
 }
 
 
@@ -241,6 +275,11 @@ ngx_http_ai_attempt_telling(ngx_http_ai_attempt_t *at)
     rank = 0;
     verdict = at->tries[at->ntries - 1].verdict;
 
+    if (ngx_http_ai_verdict(verdict)->pass) {
+        /* about the request itself: no other answer says more */
+        return verdict;
+    }
+
     for (i = 0; i < at->ntries; i++) {
 
         for (n = 0; n < sizeof(order) / sizeof(order[0]); n++) {
@@ -279,7 +318,7 @@ ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at)
     }
 
     ctx->plan.banned = 0;
-    ngx_http_ai_route_refresh(&ctx->plan, ctx->conf->zone, 1);
+    ngx_http_ai_route_scan(&ctx->plan, ctx->conf->zone);
 
     if (!ctx->plan.away) {
 

@@ -43,7 +43,8 @@ ngx_http_ai_attempt_first(ngx_http_ai_attempt_t *at)
         return;
     }
 
-    at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone, NULL, 0);
+    at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone, NULL, 0,
+                                      &at->next_pass);
 
     if (at->next) {
         at->step = NGX_HTTP_AI_STEP_TARGET;
@@ -85,7 +86,7 @@ ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at)
         return;
     }
 
-    ngx_http_ai_route_refresh(&at->ctx->plan, at->ctx->conf->zone, 0);
+    ngx_http_ai_route_refresh(&at->ctx->plan, 0);
 
     ngx_http_ai_attempt_step(at, try->verdict);
 
@@ -121,7 +122,15 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
     case NGX_HTTP_AI_STEP_TARGET:
         at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone,
                                at->ntries ? at->target : NULL,
-                               decision.prefer == NGX_HTTP_AI_MOVE_ACCOUNT);
+                               decision.prefer == NGX_HTTP_AI_MOVE_ACCOUNT,
+                               &at->next_pass);
+
+        if (at->next == NULL) {
+            /* none of them may: now the plan knows, so down the ladder */
+            ngx_http_ai_attempt_step(at, verdict);
+            return;
+        }
+
         break;
 
     case NGX_HTTP_AI_STEP_SAME:
@@ -135,7 +144,13 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
         at->on_backup = 1;
         at->backup++;
         at->next = ngx_http_ai_route_next(&ctx->plan, ctx->conf->zone, NULL,
-                                          0);
+                                          0, &at->next_pass);
+
+        if (at->next == NULL) {
+            ngx_http_ai_attempt_step(at, verdict);
+            return;
+        }
+
         break;
 
     case NGX_HTTP_AI_STEP_WAIT:
@@ -147,13 +162,19 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
         return;
 
     default: /* NGX_HTTP_AI_STEP_FAIL */
-        ngx_http_ai_attempt_fail(at);
-        return;
-    }
 
-    if (at->next == NULL) {
-        /* another worker took the probe in between */
-        ngx_http_ai_attempt_fail(at);
+        if (at->ntries == 0 && rungs.time_left > 0) {
+            at->next = ngx_http_ai_route_least_bad(&ctx->plan,
+                                                   ctx->conf->zone,
+                                                   &at->next_pass);
+        }
+
+        if (at->next) {
+            at->step = NGX_HTTP_AI_STEP_TARGET;
+
+        } else {
+            ngx_http_ai_attempt_fail(at);
+        }
     }
 }
 
@@ -201,6 +222,10 @@ ngx_http_ai_attempt_rungs(ngx_http_ai_attempt_t *at,
         rungs->sent_once = !ctx->facts.endpoint->inference;
     }
 
+    if (ctx->plan.eligible == 0) {
+        ngx_http_ai_route_scan(&ctx->plan, ctx->conf->zone);
+    }
+
     if (ctx->plan.away) {
         rungs->back = ngx_max((ngx_msec_int_t) (ctx->plan.back - now), 0);
     }
@@ -240,14 +265,14 @@ ngx_http_ai_attempt_backup(ngx_http_ai_attempt_t *at,
             continue;
         }
 
+        *plan = ctx->plan;
         plan->model = &b[at->backup].model;
         plan->model_json = &b[at->backup].model_json;
 
         ngx_http_ai_route_plan(plan, b[at->backup].route,
                                ctx->facts.endpoint, ctx->policy);
-        ngx_http_ai_route_refresh(plan, ctx->conf->zone, 0);
 
-        if (plan->eligible) {
+        if (plan->allowed) {
             return 1;
         }
     }
@@ -324,12 +349,13 @@ ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at)
         return NGX_DECLINED;
     }
 
-    ngx_http_ai_route_refresh(plan, ctx->conf->zone, 1);
+    ngx_http_ai_route_refresh(plan, 1);
 
     if (at->step == NGX_HTTP_AI_STEP_WAIT) {
 
         at->delay = 0;
-        at->next = ngx_http_ai_route_next(plan, ctx->conf->zone, NULL, 0);
+        at->next = ngx_http_ai_route_next(plan, ctx->conf->zone, NULL, 0,
+                                          &at->next_pass);
 
         if (at->next == NULL) {
             /* it is away for longer now: down the ladder */
@@ -351,7 +377,8 @@ ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at)
         && (ngx_msec_int_t) (at->not_before - now) <= 0)
     {
 
-        at->next = ngx_http_ai_route_next(plan, ctx->conf->zone, NULL, 0);
+        at->next = ngx_http_ai_route_next(plan, ctx->conf->zone, NULL, 0,
+                                          &at->next_pass);
 
         if (at->next) {
             ngx_http_ai_attempt_leave_queue(at);

@@ -292,7 +292,9 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
         return NGX_ERROR;
     }
 
-    if (ngx_http_ai_conf_collect(cf, amcf) != NGX_OK) {
+    if (ngx_http_ai_conf_collect(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_health_resolve(cf, amcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -18,8 +18,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "pure/ngx_http_ai_breaker.h"
 #include "pure/ngx_http_ai_ladder.h"
 #include "pure/ngx_http_ai_provider.h"
+#include "pure/ngx_http_ai_rate.h"
 #include "ngx_http_ai_sink.h"
 
 
@@ -38,6 +40,23 @@ typedef struct {
     u_char                         *file;
     ngx_uint_t                      line;
 } ngx_http_ai_place_t;
+
+
+/* what an account is held to, ahead of sending; a limit of 0 is none */
+
+typedef struct {
+    ngx_http_ai_rate_t              requests;
+    ngx_http_ai_rate_t              tokens;
+    ngx_uint_t                      concurrent;
+} ngx_http_ai_limit_conf_t;
+
+
+typedef enum {
+    NGX_HTTP_AI_BALANCE_WEIGHTED = 0,
+    NGX_HTTP_AI_BALANCE_LEAST_BUSY,
+    NGX_HTTP_AI_BALANCE_LEAST_TIME,
+    NGX_HTTP_AI_BALANCE_HASH
+} ngx_http_ai_balance_e;
 
 
 /* an upstream block that says ai_account: one credential at one provider */
@@ -63,6 +82,13 @@ typedef struct {
      * keepalive cache's tag, so one per account, not one per request.
      */
     ngx_http_upstream_conf_t        upstream;
+
+    ngx_http_ai_breaker_conf_t      breaker;   /* the block's, or http's */
+    ngx_flag_t                      breaker_set;
+    ngx_http_ai_place_t             breaker_place;
+    ngx_http_ai_limit_conf_t        limit;
+    ngx_flag_t                      limit_set;
+    ngx_http_ai_place_t             limit_place;
 
     uint32_t                        hash;      /* of the name */
     uint32_t                        credential_hash;  /* a changed one opens
@@ -109,6 +135,9 @@ struct ngx_http_ai_route_s {
                                                   by tier, then as written */
     ngx_array_t                     backups;   /* of ngx_http_ai_backup_t,
                                                   in order */
+    ngx_http_ai_balance_e           balance;
+    ngx_http_complex_value_t       *hash_key;  /* of balance hash; NULL: the
+                                                  default key */
     uint64_t                        window;    /* context, in tokens; 0: not
                                                   known */
     uint32_t                        hash;      /* names the balancer's state
@@ -166,6 +195,10 @@ typedef struct {
     ngx_array_t                     patterns;  /* of ngx_http_ai_pattern_t,
                                                   longest first */
 
+    ngx_http_ai_breaker_conf_t      breaker;
+    ngx_flag_t                      breaker_set;
+    ngx_http_ai_place_t             breaker_place;
+
     ngx_array_t                     classes;   /* of ngx_http_ai_class_t * */
     ngx_http_ai_class_t            *default_class;
     ngx_str_t                       default_class_name;  /* empty: built-in */
@@ -222,6 +255,9 @@ char *ngx_http_ai_conf_route(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_conf_class(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_conf_default_class(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_ai_conf_breaker(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_ai_conf_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_conf_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ai_conf_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -93,6 +93,11 @@ ngx_int_t ngx_http_ai_conf_backup_resolve(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);
 
 
+/* ai_breaker and ai_limit: what is inherited, and what stands in no account */
+ngx_int_t ngx_http_ai_conf_health_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+
 /* adds the built-in class */
 ngx_int_t ngx_http_ai_conf_class_init(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);

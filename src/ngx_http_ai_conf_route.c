@@ -23,6 +23,13 @@ typedef struct {
 } ngx_http_ai_route_param_t;
 
 
+typedef struct {
+    ngx_str_t                name;
+    ngx_http_ai_balance_e    balance;
+    ngx_uint_t               later;     /* unsigned  later:1; refused */
+} ngx_http_ai_route_balance_t;
+
+
 static ngx_int_t ngx_http_ai_conf_route_add(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route);
 static ngx_int_t ngx_http_ai_conf_route_pattern(ngx_conf_t *cf,
@@ -40,6 +47,8 @@ static char *ngx_http_ai_conf_route_target(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+static char *ngx_http_ai_conf_route_hash_key(ngx_conf_t *cf,
+    ngx_http_ai_route_t *route, ngx_str_t *key);
 static char *ngx_http_ai_conf_route_window(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static ngx_int_t ngx_http_ai_conf_target_params(ngx_conf_t *cf,
@@ -61,8 +70,8 @@ static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_route_words[] = {
       1, NGX_MAX_INT32_VALUE, NGX_HTTP_AI_CONF_MANY, 0, 0, 0 },
 
     { ngx_string("balance"), ngx_http_ai_conf_route_balance,
-      "balance weighted",
-      1, 1, 0, 0, 0, 0 },
+      "balance weighted|least_busy|least_time|hash [VARIABLE]",
+      1, 2, 0, 0, 0, 0 },
 
     { ngx_string("backup"), ngx_http_ai_conf_backup,
       "backup MODEL",
@@ -73,6 +82,16 @@ static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_route_words[] = {
       1, 1, 0, 0, 0, 0 },
 
     { ngx_null_string, NULL, NULL, 0, 0, 0, 0, 0, 0 }
+};
+
+
+static const ngx_http_ai_route_balance_t  ngx_http_ai_conf_balance_table[] = {
+    { ngx_string("weighted"), NGX_HTTP_AI_BALANCE_WEIGHTED, 0 },
+    { ngx_string("least_busy"), NGX_HTTP_AI_BALANCE_LEAST_BUSY, 0 },
+    { ngx_string("least_time"), NGX_HTTP_AI_BALANCE_LEAST_TIME, 0 },
+    { ngx_string("hash"), NGX_HTTP_AI_BALANCE_HASH, 0 },
+    { ngx_string("least_cost"), NGX_HTTP_AI_BALANCE_WEIGHTED, 1 },
+    { ngx_null_string, NGX_HTTP_AI_BALANCE_WEIGHTED, 0 }
 };
 
 
@@ -363,17 +382,83 @@ static char *
 ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word)
 {
-    ngx_str_t  *value;
+    ngx_str_t                          *value, *name;
+    ngx_http_ai_route_t                *route;
+    const ngx_http_ai_route_balance_t  *balance;
 
+    route = block->object;
     value = cf->args->elts;
 
-    if (value[1].len != sizeof("weighted") - 1
-        || ngx_strncmp(value[1].data, "weighted", value[1].len) != 0)
+    for (balance = ngx_http_ai_conf_balance_table; balance->name.len;
+         balance++)
     {
+        name = (ngx_str_t *) &balance->name;
+
+        if (name->len == value[1].len
+            && ngx_memcmp(name->data, value[1].data, name->len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (balance->name.len == 0) {
+        return ngx_http_ai_conf_block_invalid(cf, block, word, &value[1]);
+    }
+
+    if (balance->later) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"balance %V\" in ai_route \"%V\" is not "
                            "available in this version, write \"balance "
                            "weighted\"", &value[1], block->name);
+        return NGX_CONF_ERROR;
+    }
+
+    route->balance = balance->balance;
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_ai_conf_route_hash_key(cf, route, &value[2]);
+}
+
+
+/* a key without a variable is one for all requests: they all go to one place */
+
+static char *
+ngx_http_ai_conf_route_hash_key(ngx_conf_t *cf, ngx_http_ai_route_t *route,
+    ngx_str_t *key)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    if (route->balance != NGX_HTTP_AI_BALANCE_HASH) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" after \"balance\" in ai_route \"%V\" "
+                           "means nothing, only \"balance hash\" takes a "
+                           "variable, remove it", key, &route->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_script_variables_count(key) == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"balance hash %V\" in ai_route \"%V\" has no "
+                           "variable, write one such as "
+                           "$http_x_session_id", key, &route->name);
+        return NGX_CONF_ERROR;
+    }
+
+    route->hash_key = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (route->hash_key == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = key;
+    ccv.complex_value = route->hash_key;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

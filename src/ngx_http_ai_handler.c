@@ -80,6 +80,7 @@ static ngx_int_t
 ngx_http_ai_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 {
     ngx_int_t  rc;
+    ngx_str_t  key;
 
     rc = ngx_http_ai_request_class(ctx);
     if (rc != NGX_OK) {
@@ -100,7 +101,19 @@ ngx_http_ai_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
                    &ctx->facts.model);
     }
 
+    if (ctx->route->hash_key) {
+
+        if (ngx_http_complex_value(r, ctx->route->hash_key, &key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ctx->facts.key = ngx_http_ai_request_hash(&key);
+    }
+
     ctx->plan.model = &ctx->facts.model;
+    ctx->plan.stream = ctx->facts.stream;
+    ctx->plan.tokens = ctx->facts.tokens;
+    ctx->plan.key = ctx->facts.key;
 
     ngx_http_ai_route_plan(&ctx->plan, ctx->route, ctx->facts.endpoint,
                            ctx->policy);
@@ -108,8 +121,6 @@ ngx_http_ai_admit(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     if (ctx->plan.allowed == 0) {
         return ngx_http_ai_no_candidate(r, ctx);
     }
-
-    ngx_http_ai_route_refresh(&ctx->plan, ctx->conf->zone, 0);
 
     return NGX_OK;
 }

@@ -7,223 +7,595 @@
 #include "ngx_http_ai_health.h"
 
 
-#define NGX_HTTP_AI_HINT_MAX  86400000     /* ms; no provider's word closes
-                                              for longer than a day */
+#define NGX_HTTP_AI_HINT_MAX       86400000    /* ms; no provider's word
+                                                  closes for longer */
+#define NGX_HTTP_AI_PROBE_TIME     120000      /* ms; then a probe is lost */
+#define NGX_HTTP_AI_LIMITED_TIME   1000        /* ms until a slot in flight
+                                                  may be free again */
+#define NGX_HTTP_AI_EWMA_HALF      10000       /* ms */
+#define NGX_HTTP_AI_MAX_WORKERS    64          /* old ones of reloads too */
 
 
-/* an account, or one model of it */
+/* cooldown or closure by verdict: of an account, or of one of its models */
 
 typedef struct {
-    ngx_http_ai_node_t       node;
-    uint32_t                 account;      /* its hash */
-    uint32_t                 credential;   /* that was closed */
-    ngx_msec_t               until;        /* cooling or closed; a probe of a
-                                              closed one is due then */
-    ngx_msec_t               probe;        /* a probe is out until then */
-    ngx_msec_t               since;        /* when it was closed last */
-    ngx_uint_t               level;        /* failures in a row, for growth */
-    ngx_http_ai_verdict_e    cause;
-    unsigned                 closed:1;
-} ngx_http_ai_health_node_t;
+    ngx_msec_t                     until;      /* a probe of a closed one is
+                                                  due then */
+    ngx_msec_t                     probe;      /* one is out until then */
+    ngx_msec_t                     since;      /* closed last */
+    ngx_uint_t                     level;      /* failures in a row */
+    uint32_t                       credential; /* that was closed */
+    ngx_http_ai_verdict_e          cause;
+    unsigned                       active:1;
+    unsigned                       closed:1;
+} ngx_http_ai_cooling_t;
 
 
-static ngx_http_ai_health_node_t *ngx_http_ai_health_find_locked(
-    ngx_http_ai_zone_t *zone, ngx_http_ai_account_t *account,
-    const ngx_str_t *model);
-static ngx_http_ai_health_node_t *ngx_http_ai_health_make_locked(
-    ngx_http_ai_zone_t *zone, ngx_http_ai_account_t *account,
-    const ngx_str_t *model);
-static uint64_t ngx_http_ai_health_key(ngx_http_ai_account_t *account,
-    const ngx_str_t *model);
-static void ngx_http_ai_health_cool_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_health_node_t *hn, const ngx_http_ai_verdict_t *row,
+/* requests in flight of one worker, so that a dead one's can be taken back */
+
+typedef struct {
+    ngx_pid_t                      pid;
+    ngx_uint_t                     n;
+} ngx_http_ai_inflight_t;
+
+
+typedef struct {
+    ngx_http_ai_node_t             node;
+    uint32_t                       account;    /* its hash, as in all nodes */
+    ngx_http_ai_cooling_t          cooling;
+    ngx_http_ai_breaker_t          breaker;    /* of connections */
+    ngx_http_ai_headroom_t         headroom;
+    ngx_http_ai_rate_bucket_t      requests;
+    ngx_http_ai_rate_bucket_t      tokens;
+    ngx_http_ai_operate_e          operate;
+    ngx_uint_t                     inflight;   /* sum of the workers' */
+    ngx_http_ai_inflight_t         workers[NGX_HTTP_AI_MAX_WORKERS];
+} ngx_http_ai_account_node_t;
+
+
+typedef struct {
+    ngx_http_ai_node_t             node;
+    uint32_t                       account;
+    ngx_http_ai_cooling_t          cooling;
+} ngx_http_ai_model_node_t;
+
+
+typedef struct {
+    ngx_http_ai_node_t             node;
+    uint32_t                       account;
+    ngx_http_ai_breaker_t          breaker;
+    ngx_http_ai_pick_ewma_t        time;
+} ngx_http_ai_cell_node_t;
+
+
+/* the three nodes of a cell; each may be missing */
+
+typedef struct {
+    ngx_http_ai_account_node_t    *account;
+    ngx_http_ai_model_node_t      *model;
+    ngx_http_ai_cell_node_t       *cell;
+} ngx_http_ai_nodes_t;
+
+
+static void ngx_http_ai_health_find_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_nodes_t *nodes);
+static void *ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_node_e kind, size_t size);
+static uint64_t ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
+    ngx_http_ai_node_e kind);
+static void ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health);
+static void ngx_http_ai_health_cooling(const ngx_http_ai_cooling_t *c,
+    const ngx_http_ai_account_t *account, ngx_http_ai_health_t *health);
+static void ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
+    const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e cause,
+    ngx_http_ai_health_t *health);
+static void ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
+    ngx_http_ai_health_e state, ngx_http_ai_verdict_e cause,
+    ngx_msec_t until);
+static ngx_int_t ngx_http_ai_health_limits_locked(
+    ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
+    int64_t tokens, ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health);
+static ngx_int_t ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes,
+    ngx_uint_t early, ngx_http_ai_pass_t *pass);
+static void ngx_http_ai_health_inflight_locked(
+    ngx_http_ai_account_node_t *an, ngx_int_t n);
+static void ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms);
+static void ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
+    const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e verdict,
     int64_t wait_ms);
-static void ngx_http_ai_health_open_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model,
+static void ngx_http_ai_health_success(ngx_http_ai_cooling_t *c,
     ngx_msec_t started);
+static void ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms);
+static void ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
+    ngx_http_ai_breaker_outcome_e outcome, int64_t wait_ms,
+    const char *what);
 
 
 #define ngx_http_ai_health_later(a, b)                                        \
     ((ngx_msec_int_t) ((a) - (b)) > 0)
 
 
-ngx_uint_t
-ngx_http_ai_health_calm(ngx_http_ai_zone_t *zone)
-{
-    return !ngx_http_ai_health_later(zone->sh->until, ngx_current_msec);
-}
-
-
 void
 ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model,
-    ngx_http_ai_health_t *health)
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
 {
-    ngx_uint_t                  i;
-    ngx_msec_t                  now;
-    ngx_http_ai_health_node_t  *hn;
-
-    now = ngx_current_msec;
-
-    health->state = NGX_HTTP_AI_HEALTH_OPEN;
-    health->cause = NGX_HTTP_AI_OK;
-    health->until = now;
+    ngx_http_ai_nodes_t  nodes;
 
     ngx_http_ai_zone_lock(zone);
 
-    for (i = 0; i < 2; i++) {
-
-        hn = ngx_http_ai_health_find_locked(zone, account, i ? model : NULL);
-
-        if (hn == NULL) {
-            continue;
-        }
-
-        if (hn->closed && hn->credential == account->credential_hash) {
-
-            health->cause = hn->cause;
-
-            if (ngx_http_ai_health_later(hn->until, now)) {
-                health->state = NGX_HTTP_AI_HEALTH_CLOSED;
-                health->until = hn->until;
-
-            } else if (ngx_http_ai_health_later(hn->probe, now)) {
-                health->state = NGX_HTTP_AI_HEALTH_CLOSED;
-                health->until = hn->probe;
-
-            } else {
-                health->state = NGX_HTTP_AI_HEALTH_PROBE;
-            }
-
-        } else if (!hn->closed && ngx_http_ai_health_later(hn->until, now)) {
-
-            if (health->state != NGX_HTTP_AI_HEALTH_CLOSED
-                && ngx_http_ai_health_later(hn->until, health->until))
-            {
-                health->state = NGX_HTTP_AI_HEALTH_COOLING;
-                health->cause = hn->cause;
-                health->until = hn->until;
-            }
-        }
-    }
+    ngx_http_ai_health_find_locked(zone, cell, &nodes);
+    ngx_http_ai_health_look_locked(&nodes, cell, health);
 
     ngx_http_ai_zone_unlock(zone);
 }
 
 
 ngx_int_t
-ngx_http_ai_health_claim(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, ngx_msec_t until)
+ngx_http_ai_health_enter(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, int64_t tokens, ngx_uint_t early,
+    ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health)
 {
-    ngx_int_t                   rc;
-    ngx_http_ai_health_node_t  *hn;
+    ngx_int_t                    rc;
+    ngx_http_ai_nodes_t          nodes;
+    ngx_http_ai_account_node_t  *an;
 
-    rc = NGX_OK;
+    ngx_memzero(pass, sizeof(ngx_http_ai_pass_t));
+
+    pass->started = ngx_current_msec;
+    pass->id = (uint64_t) ngx_pid << 32 | ((uint32_t) ngx_random() | 1);
 
     ngx_http_ai_zone_lock(zone);
 
-    hn = ngx_http_ai_health_find_locked(zone, account, NULL);
+    /* in flight and limits live in it, so it is made at the first request */
 
-    if (hn && hn->closed && hn->credential == account->credential_hash) {
+    an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
+                                        sizeof(ngx_http_ai_account_node_t));
 
-        if (ngx_http_ai_health_later(hn->probe, ngx_current_msec)
-            || ngx_http_ai_health_later(hn->until, ngx_current_msec))
-        {
-            rc = NGX_BUSY;
+    ngx_http_ai_health_find_locked(zone, cell, &nodes);
+    ngx_http_ai_health_look_locked(&nodes, cell, health);
 
-        } else {
-            hn->probe = until;
-            rc = NGX_DONE;
+    rc = NGX_OK;
+
+    if (health->state == NGX_HTTP_AI_HEALTH_PROBE
+        || (early && health->state == NGX_HTTP_AI_HEALTH_TRIPPED))
+    {
+        rc = ngx_http_ai_health_probe_locked(&nodes, early, pass);
+
+    } else if (health->state != NGX_HTTP_AI_HEALTH_OPEN) {
+        rc = NGX_BUSY;
+    }
+
+    if (rc == NGX_OK && an) {
+        rc = ngx_http_ai_health_limits_locked(an, cell, tokens, pass, health);
+    }
+
+    if (rc == NGX_OK) {
+        pass->inside = 1;
+
+        if (an) {
+            ngx_http_ai_health_inflight_locked(an, 1);
         }
     }
 
     ngx_http_ai_zone_unlock(zone);
+
+    if (rc != NGX_OK && pass->probe) {
+        /* a limit stood behind the breaker: the probe goes back */
+        ngx_http_ai_health_record(zone, cell, pass,
+                                  NGX_HTTP_AI_CLIENT_CLOSED, -1, -1);
+    }
 
     return rc;
 }
 
 
-void
-ngx_http_ai_health_release(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account)
+static void
+ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
 {
-    ngx_http_ai_health_node_t  *hn;
+    ngx_http_ai_account_node_t  *an;
 
-    ngx_http_ai_zone_lock(zone);
+    an = nodes->account;
 
-    hn = ngx_http_ai_health_find_locked(zone, account, NULL);
+    health->state = NGX_HTTP_AI_HEALTH_OPEN;
+    health->cause = NGX_HTTP_AI_OK;
+    health->until = ngx_current_msec;
+    health->percent = 100;
 
-    if (hn) {
-        hn->probe = ngx_current_msec;
+    if (an) {
+        if (an->operate != NGX_HTTP_AI_OPERATE_ENABLE) {
+            health->state = NGX_HTTP_AI_HEALTH_STOPPED;
+            health->cause = NGX_HTTP_AI_OVERLOADED;
+            return;
+        }
+
+        ngx_http_ai_health_cooling(&an->cooling, cell->account, health);
+        ngx_http_ai_health_breaker(&an->breaker, cell->account,
+                                   NGX_HTTP_AI_CONNECT, health);
+
+        health->percent = ngx_min(health->percent,
+                              ngx_http_ai_headroom_percent(&an->headroom,
+                                                           ngx_current_msec));
     }
 
-    ngx_http_ai_zone_unlock(zone);
+    if (nodes->model) {
+        ngx_http_ai_health_cooling(&nodes->model->cooling, cell->account,
+                                   health);
+    }
+
+    if (nodes->cell) {
+        ngx_http_ai_health_breaker(&nodes->cell->breaker, cell->account,
+                                   NGX_HTTP_AI_SERVER_ERROR, health);
+    }
+}
+
+
+static void
+ngx_http_ai_health_cooling(const ngx_http_ai_cooling_t *c,
+    const ngx_http_ai_account_t *account, ngx_http_ai_health_t *health)
+{
+    ngx_msec_t  now;
+
+    now = ngx_current_msec;
+
+    if (!c->active) {
+        return;
+    }
+
+    if (!c->closed) {
+        if (ngx_http_ai_health_later(c->until, now)) {
+            ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_COOLING,
+                                     c->cause, c->until);
+        }
+
+        return;
+    }
+
+    if (c->credential != account->credential_hash) {
+        /* another credential stands there now */
+        return;
+    }
+
+    if (ngx_http_ai_health_later(c->until, now)) {
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_CLOSED, c->cause,
+                                 c->until);
+
+    } else if (ngx_http_ai_health_later(c->probe, now)) {
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_CLOSED, c->cause,
+                                 c->probe);
+
+    } else {
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_PROBE, c->cause,
+                                 now);
+    }
+}
+
+
+static void
+ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
+    const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e cause,
+    ngx_http_ai_health_t *health)
+{
+    ngx_http_ai_breaker_view_t  view;
+
+    ngx_http_ai_breaker_check(b, &account->breaker, ngx_current_msec, &view);
+
+    switch (view.gate) {
+
+    case NGX_HTTP_AI_BREAKER_ALLOW:
+        health->percent = ngx_min(health->percent, view.weight);
+        return;
+
+    case NGX_HTTP_AI_BREAKER_PROBE_DUE:
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_PROBE, cause,
+                                 ngx_current_msec);
+        return;
+
+    default: /* NGX_HTTP_AI_BREAKER_REFUSE */
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_TRIPPED, cause,
+                                 view.until);
+    }
+}
+
+
+/*
+ * What keeps a cell away longest decides; a probe may be due only where
+ * nothing else keeps it away.
+ */
+
+static void
+ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
+    ngx_http_ai_health_e state, ngx_http_ai_verdict_e cause, ngx_msec_t until)
+{
+    if (health->state == NGX_HTTP_AI_HEALTH_OPEN
+        || (state != NGX_HTTP_AI_HEALTH_PROBE
+            && (health->state == NGX_HTTP_AI_HEALTH_PROBE
+                || ngx_http_ai_health_later(until, health->until))))
+    {
+        health->state = state;
+        health->cause = cause;
+        health->until = until;
+    }
+}
+
+
+/* every breaker or closure that waits for a probe gives it to this pass */
+
+static ngx_int_t
+ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
+    ngx_http_ai_pass_t *pass)
+{
+    ngx_int_t               rc;
+    ngx_uint_t              i;
+    ngx_msec_t              now, until;
+    ngx_http_ai_cooling_t  *c;
+    ngx_http_ai_breaker_t  *b[2];
+
+    now = ngx_current_msec;
+    until = now + NGX_HTTP_AI_PROBE_TIME;
+
+    b[0] = nodes->account ? &nodes->account->breaker : NULL;
+    b[1] = nodes->cell ? &nodes->cell->breaker : NULL;
+
+    for (i = 0; i < 2; i++) {
+
+        if (b[i] == NULL) {
+            continue;
+        }
+
+        rc = ngx_http_ai_breaker_claim(b[i], now, until, pass->id);
+
+        if (rc == NGX_BUSY && early) {
+            rc = ngx_http_ai_breaker_claim_early(b[i], now, until, pass->id);
+        }
+
+        if (rc == NGX_OK) {
+            pass->probe = 1;
+
+        } else if (rc != NGX_DECLINED) {
+            return NGX_BUSY;
+        }
+    }
+
+    c = nodes->account ? &nodes->account->cooling : NULL;
+
+    if (c && c->active && c->closed) {
+        c->probe = until;
+        pass->probe = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_health_limits_locked(ngx_http_ai_account_node_t *an,
+    const ngx_http_ai_cell_t *cell, int64_t tokens, ngx_http_ai_pass_t *pass,
+    ngx_http_ai_health_t *health)
+{
+    int64_t                          wait;
+    ngx_msec_t                       now;
+    const ngx_http_ai_limit_conf_t  *limit;
+
+    now = ngx_current_msec;
+    limit = &cell->account->limit;
+    wait = -1;
+
+    if (limit->concurrent && an->inflight >= limit->concurrent) {
+
+        ngx_http_ai_health_inflight_locked(an, 0);
+
+        if (an->inflight >= limit->concurrent) {
+            wait = NGX_HTTP_AI_LIMITED_TIME;
+        }
+    }
+
+    if (wait == -1 && limit->requests.limit
+        && ngx_http_ai_rate_reserve(&limit->requests, &an->requests, now, 1)
+           != NGX_OK)
+    {
+        wait = ngx_http_ai_rate_wait(&limit->requests, &an->requests, now, 1);
+    }
+
+    if (wait == -1 && limit->tokens.limit) {
+
+        /* a request larger than the bucket may go when it is full */
+
+        tokens = ngx_min(tokens, limit->tokens.limit);
+
+        if (ngx_http_ai_rate_reserve(&limit->tokens, &an->tokens, now, tokens)
+            == NGX_OK)
+        {
+            pass->tokens = tokens;
+
+        } else {
+            wait = ngx_http_ai_rate_wait(&limit->tokens, &an->tokens, now,
+                                         tokens);
+
+            if (limit->requests.limit) {
+                ngx_http_ai_rate_refund(&limit->requests, &an->requests, now,
+                                        1);
+            }
+        }
+    }
+
+    if (wait == -1) {
+        return NGX_OK;
+    }
+
+    health->state = NGX_HTTP_AI_HEALTH_LIMITED;
+    health->cause = NGX_HTTP_AI_RATE_LIMIT;
+    health->until = now + ngx_max(wait, 1);
+
+    return NGX_BUSY;
+}
+
+
+/*
+ * Counts n more, or fewer, requests of this worker in flight.  With 0 it only
+ * takes back what workers had that are no more.
+ */
+
+static void
+ngx_http_ai_health_inflight_locked(ngx_http_ai_account_node_t *an,
+    ngx_int_t n)
+{
+    ngx_uint_t               i;
+    ngx_http_ai_inflight_t  *w, *own;
+
+    own = NULL;
+
+    for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
+
+        w = &an->workers[i];
+
+        if (w->pid == ngx_pid) {
+            own = w;
+            break;
+        }
+
+        if (w->pid == 0 && own == NULL) {
+            own = w;
+        }
+    }
+
+    if (n == 0 || own == NULL) {
+
+        for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
+
+            w = &an->workers[i];
+
+            if (w->pid && w->pid != ngx_pid
+                && kill(w->pid, 0) == -1 && ngx_errno == NGX_ESRCH)
+            {
+                an->inflight -= ngx_min(w->n, an->inflight);
+                w->pid = 0;
+                w->n = 0;
+                own = own ? own : w;
+            }
+        }
+    }
+
+    if (n == 0 || own == NULL || (n < 0 && own->n == 0)) {
+        return;
+    }
+
+    own->pid = ngx_pid;
+    own->n += n;
+    an->inflight += n;
 }
 
 
 void
-ngx_http_ai_health_apply(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model,
-    ngx_http_ai_verdict_e verdict, ngx_msec_t started, int64_t wait_ms)
+ngx_http_ai_health_record(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass,
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms)
 {
-    ngx_http_ai_health_node_t    *hn;
+    ngx_http_ai_zone_lock(zone);
+
+    ngx_http_ai_health_verdict_locked(zone, cell, pass, verdict, wait_ms);
+    ngx_http_ai_health_breakers_locked(zone, cell, pass, verdict, wait_ms,
+                                       ms);
+
+    ngx_http_ai_zone_unlock(zone);
+
+    pass->recorded = 1;
+    pass->probe = 0;
+}
+
+
+static void
+ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms)
+{
+    ngx_http_ai_nodes_t           nodes;
+    ngx_http_ai_model_node_t     *mn;
+    ngx_http_ai_account_node_t   *an;
     const ngx_http_ai_verdict_t  *row;
 
     row = ngx_http_ai_verdict(verdict);
 
     if (row->scope == NGX_HTTP_AI_SCOPE_NONE
-        && verdict != NGX_HTTP_AI_OK)
+        || (row->cooldown == 0 && wait_ms < 0))
     {
-        return;
-    }
+        ngx_http_ai_health_find_locked(zone, cell, &nodes);
 
-    if (verdict == NGX_HTTP_AI_OK) {
-
-        if (ngx_http_ai_health_calm(zone)) {
-            return;
+        if (nodes.account && pass->probe && nodes.account->cooling.closed) {
+            /* says nothing about the closure, unless it is a success */
+            nodes.account->cooling.probe = ngx_current_msec;
         }
 
-        ngx_http_ai_zone_lock(zone);
-        ngx_http_ai_health_open_locked(zone, account, model, started);
-        ngx_http_ai_zone_unlock(zone);
-        return;
-    }
+        if (verdict == NGX_HTTP_AI_OK) {
 
-    if (row->cooldown == 0 && wait_ms < 0) {
-        /* such a row acts on a hint only */
-        return;
-    }
+            if (nodes.account) {
+                ngx_http_ai_health_success(&nodes.account->cooling,
+                                           pass->started);
+            }
 
-    ngx_http_ai_zone_lock(zone);
-
-    hn = ngx_http_ai_health_make_locked(zone, account,
-                      row->scope == NGX_HTTP_AI_SCOPE_MODEL ? model : NULL);
-
-    if (hn) {
-        if (row->close) {
-            hn->credential = account->credential_hash;
-            hn->closed = 1;
-            hn->since = ngx_current_msec;
+            if (nodes.model) {
+                ngx_http_ai_health_success(&nodes.model->cooling,
+                                           pass->started);
+            }
         }
 
-        hn->cause = verdict;
-        hn->probe = ngx_current_msec;
-        ngx_http_ai_health_cool_locked(zone, hn, row, wait_ms);
+        return;
     }
 
-    ngx_http_ai_zone_unlock(zone);
+    if (row->scope == NGX_HTTP_AI_SCOPE_MODEL) {
+
+        mn = ngx_http_ai_health_make_locked(zone, cell,
+                                            NGX_HTTP_AI_NODE_MODEL,
+                                            sizeof(ngx_http_ai_model_node_t));
+        if (mn) {
+            ngx_http_ai_health_cool(&mn->cooling, cell->account, verdict,
+                                    wait_ms);
+        }
+
+        return;
+    }
+
+    an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
+                                        sizeof(ngx_http_ai_account_node_t));
+    if (an) {
+        ngx_http_ai_health_cool(&an->cooling, cell->account, verdict,
+                                wait_ms);
+    }
 }
 
 
 static void
-ngx_http_ai_health_cool_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_health_node_t *hn, const ngx_http_ai_verdict_t *row,
+ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
+    const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e verdict,
     int64_t wait_ms)
 {
-    ngx_msec_t  now, until, wait;
-    ngx_uint_t  i;
+    ngx_uint_t                    i;
+    ngx_msec_t                    now, until, wait;
+    const ngx_http_ai_verdict_t  *row;
 
     now = ngx_current_msec;
+    row = ngx_http_ai_verdict(verdict);
+
+    if (!c->active) {
+        ngx_memzero(c, sizeof(ngx_http_ai_cooling_t));
+        c->active = 1;
+        c->until = now;
+    }
+
+    if (row->close) {
+        c->closed = 1;
+        c->since = now;
+        c->credential = account->credential_hash;
+    }
+
+    c->cause = verdict;
+    c->probe = now;
 
     if (wait_ms >= 0) {
         wait = ngx_min(wait_ms, NGX_HTTP_AI_HINT_MAX);
@@ -231,7 +603,7 @@ ngx_http_ai_health_cool_locked(ngx_http_ai_zone_t *zone,
     } else {
         wait = row->cooldown;
 
-        for (i = 0; i < hn->level && wait < row->cooldown_max; i++) {
+        for (i = 0; i < c->level && wait < row->cooldown_max; i++) {
             wait *= 2;
         }
 
@@ -239,26 +611,222 @@ ngx_http_ai_health_cool_locked(ngx_http_ai_zone_t *zone,
 
         /* a failure while it cools down is one of the same wave */
 
-        if (!ngx_http_ai_health_later(hn->until, now)) {
-            hn->level++;
+        if (!ngx_http_ai_health_later(c->until, now)) {
+            c->level++;
         }
     }
 
     until = now + wait;
 
-    if (ngx_http_ai_health_later(until, hn->until)) {
-        hn->until = until;
+    if (ngx_http_ai_health_later(until, c->until)) {
+        c->until = until;
+    }
+}
+
+
+static void
+ngx_http_ai_health_success(ngx_http_ai_cooling_t *c, ngx_msec_t started)
+{
+    if (!c->active) {
+        return;
     }
 
-    /* a closed account stays one until a probe succeeds, so ask for it */
+    if (c->closed) {
 
-    if (hn->closed) {
-        until = now + NGX_HTTP_AI_HINT_MAX;
+        /* not by an old request's late success */
+
+        if (ngx_http_ai_health_later(started, c->since)) {
+            c->active = 0;
+        }
+
+        return;
     }
 
-    if (ngx_http_ai_health_later(until, zone->sh->until)) {
-        zone->sh->until = until;
+    if (!ngx_http_ai_health_later(c->until, ngx_current_msec)) {
+        c->active = 0;
     }
+}
+
+
+static void
+ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms)
+{
+    ngx_http_ai_cell_node_t        *cn;
+    ngx_http_ai_account_node_t     *an;
+    const ngx_http_ai_verdict_t    *row;
+    ngx_http_ai_breaker_outcome_e   outcome;
+
+    row = ngx_http_ai_verdict(verdict);
+
+    an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
+                                        sizeof(ngx_http_ai_account_node_t));
+    if (an) {
+        /* any other outcome shows that connections work, or nothing */
+
+        outcome = row->account_wide ? NGX_HTTP_AI_BREAKER_FAILED
+                  : verdict == NGX_HTTP_AI_CLIENT_CLOSED
+                    ? NGX_HTTP_AI_BREAKER_NEUTRAL : NGX_HTTP_AI_BREAKER_OK;
+
+        ngx_http_ai_health_count(&an->breaker, cell, pass, outcome, wait_ms,
+                                 "connections");
+    }
+
+    cn = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_CELL,
+                                        sizeof(ngx_http_ai_cell_node_t));
+    if (cn == NULL) {
+        return;
+    }
+
+    outcome = NGX_HTTP_AI_BREAKER_NEUTRAL;
+
+    if (verdict == NGX_HTTP_AI_OK) {
+
+        outcome = NGX_HTTP_AI_BREAKER_OK;
+
+        if (cell->account->breaker.slow && ms >= 0
+            && (ngx_msec_t) ms >= cell->account->breaker.slow)
+        {
+            outcome = NGX_HTTP_AI_BREAKER_SLOW;
+        }
+
+        if (ms >= 0) {
+            ngx_http_ai_pick_ewma_add(&cn->time, (uint64_t) ms * 1000 + 1,
+                                      ngx_current_msec,
+                                      NGX_HTTP_AI_EWMA_HALF);
+        }
+
+    } else if (row->counts && !row->account_wide) {
+        outcome = NGX_HTTP_AI_BREAKER_FAILED;
+    }
+
+    ngx_http_ai_health_count(&cn->breaker, cell, pass, outcome, wait_ms,
+                             "model");
+}
+
+
+static void
+ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
+    ngx_http_ai_breaker_outcome_e outcome, int64_t wait_ms, const char *what)
+{
+    ngx_uint_t                   level;
+    ngx_http_ai_breaker_move_e   move;
+    ngx_http_ai_breaker_event_t  ev;
+
+    ev.started = pass->started;
+    ev.outcome = outcome;
+    ev.hint_ms = wait_ms;
+    ev.random = (uint32_t) ngx_random();
+    ev.id = pass->probe ? pass->id : 0;
+
+    move = ngx_http_ai_breaker_record(b, &cell->account->breaker,
+                                      ngx_current_msec, &ev);
+
+    if (move == NGX_HTTP_AI_BREAKER_STAYED) {
+        return;
+    }
+
+    level = (move == NGX_HTTP_AI_BREAKER_RECOVERED) ? NGX_LOG_NOTICE
+                                                    : NGX_LOG_WARN;
+
+    ngx_log_error(level, ngx_cycle->log, 0,
+                  "ai account \"%V\" model \"%V\"%s: breaker of %s %s",
+                  &cell->account->name, cell->model,
+                  cell->stream ? " streaming" : "", what,
+                  move == NGX_HTTP_AI_BREAKER_OPENED ? "opened"
+                  : move == NGX_HTTP_AI_BREAKER_REOPENED ? "reopened"
+                                                         : "recovered");
+}
+
+
+void
+ngx_http_ai_health_leave(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass, int64_t tokens)
+{
+    ngx_http_ai_account_node_t  *an;
+
+    if (!pass->inside) {
+        return;
+    }
+
+    pass->inside = 0;
+
+    ngx_http_ai_zone_lock(zone);
+
+    an = (ngx_http_ai_account_node_t *)
+         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
+                    ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_ACCOUNT));
+
+    if (an) {
+        ngx_http_ai_health_inflight_locked(an, -1);
+
+        if (cell->account->limit.requests.limit && !pass->recorded) {
+            /* it was never sent */
+            ngx_http_ai_rate_refund(&cell->account->limit.requests,
+                                    &an->requests, ngx_current_msec, 1);
+        }
+
+        if (cell->account->limit.tokens.limit && tokens >= 0) {
+            ngx_http_ai_rate_settle(&cell->account->limit.tokens, &an->tokens,
+                                    ngx_current_msec, pass->tokens, tokens);
+        }
+    }
+
+    ngx_http_ai_zone_unlock(zone);
+}
+
+
+void
+ngx_http_ai_health_headroom(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_headroom_feed_t *feed)
+{
+    ngx_http_ai_account_node_t  *an;
+
+    ngx_http_ai_zone_lock(zone);
+
+    an = (ngx_http_ai_account_node_t *)
+         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
+                    ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_ACCOUNT));
+
+    if (an) {
+        ngx_http_ai_headroom_update(&an->headroom, feed, ngx_current_msec);
+    }
+
+    ngx_http_ai_zone_unlock(zone);
+}
+
+
+void
+ngx_http_ai_health_peers(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cells, ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n)
+{
+    ngx_uint_t            i;
+    ngx_http_ai_nodes_t   nodes;
+    ngx_http_ai_health_t  health;
+
+    ngx_http_ai_zone_lock(zone);
+
+    for (i = 0; i < n; i++) {
+
+        ngx_http_ai_health_find_locked(zone, &cells[i], &nodes);
+        ngx_http_ai_health_look_locked(&nodes, &cells[i], &health);
+
+        peers[i].percent = health.percent;
+        peers[i].inflight = nodes.account ? nodes.account->inflight : 0;
+        peers[i].hash = cells[i].account->hash;
+        peers[i].price = NGX_HTTP_AI_PICK_NO_PRICE;
+        peers[i].time_us = nodes.cell
+                           ? ngx_http_ai_pick_ewma(&nodes.cell->time,
+                                                   peers[i].inflight,
+                                                   ngx_current_msec,
+                                                   NGX_HTTP_AI_EWMA_HALF)
+                           : 0;
+    }
+
+    ngx_http_ai_zone_unlock(zone);
 }
 
 
@@ -266,8 +834,10 @@ void
 ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,
     ngx_http_ai_account_t *account)
 {
-    ngx_queue_t                *q, *next;
-    ngx_http_ai_health_node_t  *hn;
+    ngx_queue_t                 *q, *next;
+    ngx_http_ai_node_t          *node;
+    ngx_http_ai_cell_node_t     *cn;
+    ngx_http_ai_account_node_t  *an;
 
     ngx_http_ai_zone_lock(zone);
 
@@ -276,15 +846,32 @@ ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,
          q = next)
     {
         next = ngx_queue_next(q);
+        node = ngx_queue_data(q, ngx_http_ai_node_t, lru);
 
-        hn = (ngx_http_ai_health_node_t *)
-             ngx_queue_data(q, ngx_http_ai_node_t, lru);
-
-        if ((hn->node.kind == NGX_HTTP_AI_NODE_ACCOUNT
-             || hn->node.kind == NGX_HTTP_AI_NODE_MODEL)
-            && hn->account == account->hash)
+        if (node->kind == NGX_HTTP_AI_NODE_BALANCE
+            || node->key >> 32 != account->hash)
         {
-            ngx_http_ai_zone_drop_locked(zone, &hn->node);
+            continue;
+        }
+
+        switch (node->kind) {
+
+        case NGX_HTTP_AI_NODE_MODEL:
+            ngx_http_ai_zone_drop_locked(zone, node);
+            break;
+
+        case NGX_HTTP_AI_NODE_CELL:
+            /* kept: requests that are under way must not count any more */
+            cn = (ngx_http_ai_cell_node_t *) node;
+            ngx_http_ai_breaker_reset(&cn->breaker, ngx_current_msec);
+            ngx_memzero(&cn->time, sizeof(ngx_http_ai_pick_ewma_t));
+            break;
+
+        default: /* NGX_HTTP_AI_NODE_ACCOUNT */
+            an = (ngx_http_ai_account_node_t *) node;
+            an->cooling.active = 0;
+            ngx_http_ai_breaker_reset(&an->breaker, ngx_current_msec);
+            ngx_memzero(&an->headroom, sizeof(ngx_http_ai_headroom_t));
         }
     }
 
@@ -292,78 +879,73 @@ ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,
 }
 
 
-/* a success: the account is open again, and growth starts anew */
+void
+ngx_http_ai_health_operate(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_account_t *account, ngx_http_ai_operate_e what)
+{
+    ngx_http_ai_cell_t           cell;
+    ngx_http_ai_account_node_t  *an;
+
+    ngx_memzero(&cell, sizeof(ngx_http_ai_cell_t));
+    cell.account = account;
+
+    ngx_http_ai_zone_lock(zone);
+
+    an = ngx_http_ai_health_make_locked(zone, &cell, NGX_HTTP_AI_NODE_ACCOUNT,
+                                        sizeof(ngx_http_ai_account_node_t));
+    if (an) {
+        an->operate = what;
+    }
+
+    ngx_http_ai_zone_unlock(zone);
+}
+
 
 static void
-ngx_http_ai_health_open_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model,
-    ngx_msec_t started)
-{
-    ngx_http_ai_health_node_t  *hn;
-
-    hn = ngx_http_ai_health_find_locked(zone, account, NULL);
-
-    if (hn && hn->closed) {
-
-        if (!ngx_http_ai_health_later(started, hn->since)) {
-            /* an old request's late success */
-            return;
-        }
-
-        ngx_http_ai_zone_drop_locked(zone, &hn->node);
-        hn = NULL;
-    }
-
-    if (hn && !ngx_http_ai_health_later(hn->until, ngx_current_msec)) {
-        hn->level = 0;
-    }
-
-    hn = ngx_http_ai_health_find_locked(zone, account, model);
-
-    if (hn && !ngx_http_ai_health_later(hn->until, ngx_current_msec)) {
-        hn->level = 0;
-    }
-}
-
-
-static ngx_http_ai_health_node_t *
 ngx_http_ai_health_find_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model)
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_nodes_t *nodes)
 {
-    return (ngx_http_ai_health_node_t *)
-           ngx_http_ai_zone_find_locked(zone,
-                          model ? NGX_HTTP_AI_NODE_MODEL
-                                : NGX_HTTP_AI_NODE_ACCOUNT,
-                          ngx_http_ai_health_key(account, model));
+    nodes->account = (ngx_http_ai_account_node_t *)
+        ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
+                     ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_ACCOUNT));
+
+    nodes->model = (ngx_http_ai_model_node_t *)
+        ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_MODEL,
+                       ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_MODEL));
+
+    nodes->cell = (ngx_http_ai_cell_node_t *)
+        ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_CELL,
+                        ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_CELL));
 }
 
 
-static ngx_http_ai_health_node_t *
+static void *
 ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, const ngx_str_t *model)
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_node_e kind, size_t size)
 {
-    ngx_http_ai_health_node_t  *hn;
-
-    hn = (ngx_http_ai_health_node_t *)
-         ngx_http_ai_zone_make_locked(zone,
-                          model ? NGX_HTTP_AI_NODE_MODEL
-                                : NGX_HTTP_AI_NODE_ACCOUNT,
-                          ngx_http_ai_health_key(account, model),
-                          sizeof(ngx_http_ai_health_node_t));
-
-    if (hn && hn->account != account->hash) {
-        hn->account = account->hash;
-        hn->until = ngx_current_msec;
-        hn->probe = ngx_current_msec;
-    }
-
-    return hn;
+    return ngx_http_ai_zone_make_locked(zone, kind,
+                                        ngx_http_ai_health_key(cell, kind),
+                                        size);
 }
 
 
 static uint64_t
-ngx_http_ai_health_key(ngx_http_ai_account_t *account, const ngx_str_t *model)
+ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
+    ngx_http_ai_node_e kind)
 {
-    return (uint64_t) account->hash << 32
-           | (model ? ngx_murmur_hash2(model->data, model->len) : 0);
+    uint64_t  key;
+
+    key = (uint64_t) cell->account->hash << 32;
+
+    if (kind == NGX_HTTP_AI_NODE_ACCOUNT) {
+        return key;
+    }
+
+    key |= ngx_murmur_hash2(cell->model->data, cell->model->len);
+
+    if (kind == NGX_HTTP_AI_NODE_CELL) {
+        key ^= (uint32_t) (2 * cell->family + cell->stream) * 0x9e3779b1;
+    }
+
+    return key;
 }

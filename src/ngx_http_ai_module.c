@@ -47,6 +47,20 @@ static ngx_command_t  ngx_http_ai_commands[] = {
       0,
       NULL },
 
+    { ngx_string("ai_breaker"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_UPS_CONF|NGX_CONF_1MORE,
+      ngx_http_ai_conf_breaker,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ai_limit"),
+      NGX_HTTP_UPS_CONF|NGX_CONF_1MORE,
+      ngx_http_ai_conf_limit,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("ai_route"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_1MORE,
       ngx_http_ai_conf_route,

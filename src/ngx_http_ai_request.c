@@ -12,6 +12,10 @@
 #define NGX_HTTP_AI_SCAN_WINDOW   65536
 #define NGX_HTTP_AI_RAW_MODEL     (6 * NGX_HTTP_AI_MAX_MODEL + 2)
 #define NGX_HTTP_AI_RAW_OPTIONS   1024
+#define NGX_HTTP_AI_RAW_KEY       256
+
+#define NGX_HTTP_AI_BYTES_PER_TOKEN  4
+#define NGX_HTTP_AI_OUTPUT_TOKENS    1024      /* without max_tokens */
 
 
 enum {
@@ -20,6 +24,10 @@ enum {
     NGX_HTTP_AI_M_OPTIONS,
     NGX_HTTP_AI_M_PREVIOUS,
     NGX_HTTP_AI_M_CONVERSATION,
+    NGX_HTTP_AI_M_CACHE_KEY,
+    NGX_HTTP_AI_M_MAX_TOKENS,
+    NGX_HTTP_AI_M_MAX_COMPLETION,
+    NGX_HTTP_AI_M_MAX_OUTPUT,
     NGX_HTTP_AI_MEMBERS
 };
 
@@ -30,6 +38,8 @@ typedef struct {
     u_char                     model[NGX_HTTP_AI_RAW_MODEL];
     u_char                     stream[8];
     u_char                     options[NGX_HTTP_AI_RAW_OPTIONS];
+    u_char                     cache_key[NGX_HTTP_AI_RAW_KEY];
+    u_char                     max[3][NGX_INT32_LEN];
 } ngx_http_ai_scan_t;
 
 
@@ -53,6 +63,10 @@ static ngx_int_t ngx_http_ai_request_refuse(ngx_http_ai_ctx_t *ctx,
 static ngx_int_t ngx_http_ai_request_model(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_json_member_t *m);
 static ngx_int_t ngx_http_ai_request_stream(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_json_member_t *m);
+static void ngx_http_ai_request_tokens(ngx_http_ai_facts_t *facts,
+    ngx_http_ai_json_member_t *m);
+static void ngx_http_ai_request_key(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_json_member_t *m);
 static void ngx_http_ai_request_options(ngx_http_ai_facts_t *facts,
     ngx_http_ai_json_member_t *m);
@@ -386,6 +400,9 @@ ngx_http_ai_request_scan(ngx_http_ai_ctx_t *ctx)
 
     ngx_http_ai_request_options(facts, &scan.members[NGX_HTTP_AI_M_OPTIONS]);
 
+    ngx_http_ai_request_tokens(facts, scan.members);
+    ngx_http_ai_request_key(ctx, &scan.members[NGX_HTTP_AI_M_CACHE_KEY]);
+
     facts->pinned = facts->endpoint->bit == NGX_HTTP_AI_EP_RESPONSES
         && (scan.members[NGX_HTTP_AI_M_PREVIOUS].type
             > NGX_HTTP_AI_JSON_NULL
@@ -399,6 +416,7 @@ ngx_http_ai_request_scan(ngx_http_ai_ctx_t *ctx)
 static void
 ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan)
 {
+    ngx_uint_t                  i;
     ngx_http_ai_json_member_t  *m;
 
     m = scan->members;
@@ -419,6 +437,22 @@ ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan)
     /* state that a provider keeps, wire.md A1, invariant 2 */
     ngx_str_set(&m[NGX_HTTP_AI_M_PREVIOUS].name, "previous_response_id");
     ngx_str_set(&m[NGX_HTTP_AI_M_CONVERSATION].name, "conversation");
+
+    ngx_str_set(&m[NGX_HTTP_AI_M_CACHE_KEY].name, "prompt_cache_key");
+    m[NGX_HTTP_AI_M_CACHE_KEY].buf = scan->cache_key;
+    m[NGX_HTTP_AI_M_CACHE_KEY].size = sizeof(scan->cache_key);
+
+    /* one thing with three names: chat, its reasoning models, Responses */
+
+    ngx_str_set(&m[NGX_HTTP_AI_M_MAX_TOKENS].name, "max_tokens");
+    ngx_str_set(&m[NGX_HTTP_AI_M_MAX_COMPLETION].name,
+                "max_completion_tokens");
+    ngx_str_set(&m[NGX_HTTP_AI_M_MAX_OUTPUT].name, "max_output_tokens");
+
+    for (i = 0; i < 3; i++) {
+        m[NGX_HTTP_AI_M_MAX_TOKENS + i].buf = scan->max[i];
+        m[NGX_HTTP_AI_M_MAX_TOKENS + i].size = sizeof(scan->max[i]);
+    }
 
     ngx_http_ai_json_init(&scan->json, m, NGX_HTTP_AI_MEMBERS, 1);
 }
@@ -604,6 +638,70 @@ ngx_http_ai_request_stream(ngx_http_ai_ctx_t *ctx,
                    NGX_HTTP_BAD_REQUEST, "invalid_request_error",
                    "\"stream\" must be true or false");
     }
+}
+
+
+/* what limits reserve: an estimate that the true figures replace later */
+
+static void
+ngx_http_ai_request_tokens(ngx_http_ai_facts_t *facts,
+    ngx_http_ai_json_member_t *m)
+{
+    ngx_int_t   n, max;
+    ngx_uint_t  i;
+
+    max = -1;
+
+    for (i = NGX_HTTP_AI_M_MAX_TOKENS; i <= NGX_HTTP_AI_M_MAX_OUTPUT; i++) {
+
+        if (m[i].type == NGX_HTTP_AI_JSON_NUMBER) {
+            n = ngx_atoi(m[i].buf, m[i].len);
+            max = ngx_max(max, n);
+        }
+    }
+
+    facts->tokens = facts->size / NGX_HTTP_AI_BYTES_PER_TOKEN
+                    + (max >= 0 ? max : NGX_HTTP_AI_OUTPUT_TOKENS);
+}
+
+
+/*
+ * What requests with the same prompt prefix have in common: the route's own
+ * variable, prompt_cache_key, or the session's header.
+ */
+
+static void
+ngx_http_ai_request_key(ngx_http_ai_ctx_t *ctx, ngx_http_ai_json_member_t *m)
+{
+    ngx_str_t         key;
+    ngx_table_elt_t  *h;
+
+    key.data = m->buf;
+    key.len = m->type == NGX_HTTP_AI_JSON_STRING ? m->len : 0;
+
+    if (key.len == 0) {
+        h = ngx_http_ai_request_header(ctx->request, "x-session-id",
+                                       sizeof("x-session-id") - 1);
+        if (h) {
+            key = h->value;
+        }
+    }
+
+    ctx->facts.key = ngx_http_ai_request_hash(&key);
+}
+
+
+/* without any key each request goes its own way */
+
+uint64_t
+ngx_http_ai_request_hash(const ngx_str_t *key)
+{
+    if (key->len == 0) {
+        return (uint64_t) ngx_random() << 32 | ngx_random();
+    }
+
+    return (uint64_t) ngx_murmur_hash2(key->data, key->len) << 32
+           | ngx_crc32_long(key->data, key->len);
 }
 
 

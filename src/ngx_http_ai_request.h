@@ -35,6 +35,9 @@ typedef struct {
     ngx_str_t                      tail;       /* after the location's
                                                   prefix, no leading "/" */
     ngx_str_t                      model;      /* decoded */
+    int64_t                        tokens;     /* what it may use: prompt,
+                                                  estimated, and output */
+    uint64_t                       key;        /* of balance hash */
 
     off_t                          size;       /* of the body */
     off_t                          object;     /* just after the top "{" */
@@ -106,6 +109,9 @@ ngx_int_t ngx_http_ai_request_class(ngx_http_ai_ctx_t *ctx);
 
 /* which operation: NGX_OK, or an HTTP status with ctx->error set */
 ngx_int_t ngx_http_ai_request_endpoint(ngx_http_ai_ctx_t *ctx);
+
+/* a key of balance hash as a number; an empty one is random each time */
+uint64_t ngx_http_ai_request_hash(const ngx_str_t *key);
 
 /*
  * Scans the body that nginx has read, in memory or in its file, and fills

@@ -5,14 +5,15 @@
 
 
 #include "ngx_http_ai_route.h"
-
-
-/* ms after which a probe without a verdict is taken for lost */
-#define NGX_HTTP_AI_PROBE_TIME  120000
+#include "ngx_http_ai_balance.h"
 
 
 static ngx_uint_t ngx_http_ai_route_in_class(
     const ngx_http_ai_class_t *policy, ngx_http_ai_account_t *account);
+static ngx_http_ai_target_t *ngx_http_ai_route_tried(
+    ngx_http_ai_plan_t *plan, ngx_http_ai_target_t *target);
+static void ngx_http_ai_route_away(ngx_http_ai_plan_t *plan,
+    const ngx_http_ai_health_t *health);
 static uint64_t ngx_http_ai_route_tier(const ngx_http_ai_plan_t *plan);
 static uint64_t ngx_http_ai_route_prefer(const ngx_http_ai_plan_t *plan,
     uint64_t eligible, const ngx_http_ai_provider_t *provider,
@@ -27,6 +28,8 @@ ngx_http_ai_route_plan(ngx_http_ai_plan_t *plan, ngx_http_ai_route_t *route,
     ngx_http_ai_target_t  *t;
 
     plan->route = route;
+    plan->family = endpoint->bit;
+    plan->away = 0;
     plan->allowed = 0;
     plan->tried = 0;
     plan->banned = 0;
@@ -42,9 +45,12 @@ ngx_http_ai_route_plan(ngx_http_ai_plan_t *plan, ngx_http_ai_route_t *route,
             plan->excluded[i] = NGX_HTTP_AI_EXCLUDED_CLASS;
 
         } else {
+            plan->excluded[i] = NGX_HTTP_AI_CANDIDATE;
             plan->allowed |= (uint64_t) 1 << i;
         }
     }
+
+    plan->eligible = plan->allowed;
 }
 
 
@@ -72,86 +78,37 @@ ngx_http_ai_route_in_class(const ngx_http_ai_class_t *policy,
 
 
 void
-ngx_http_ai_route_refresh(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone,
-    ngx_uint_t again)
+ngx_http_ai_route_refresh(ngx_http_ai_plan_t *plan, ngx_uint_t again)
 {
-    uint64_t               bit, set;
-    ngx_uint_t             i;
-    ngx_http_ai_target_t  *t;
-    ngx_http_ai_health_t   health;
-
     plan->away = 0;
-    plan->eligible = 0;
+    plan->eligible = plan->allowed & ~plan->banned;
 
-    set = plan->allowed & ~plan->banned;
-
-    if (ngx_http_ai_health_calm(zone)) {
-        plan->eligible = again ? set : (set & ~plan->tried);
-        return;
-    }
-
-    t = plan->route->targets.elts;
-
-    for (i = 0; i < plan->route->targets.nelts; i++) {
-
-        bit = (uint64_t) 1 << i;
-
-        if (!(set & bit)) {
-            continue;
-        }
-
-        ngx_http_ai_health_check(zone, t[i].account,
-                                 t[i].model.len ? &t[i].model : plan->model,
-                                 &health);
-
-        if (health.state == NGX_HTTP_AI_HEALTH_OPEN
-            || health.state == NGX_HTTP_AI_HEALTH_PROBE)
-        {
-            if (again || !(plan->tried & bit)) {
-                plan->excluded[i] = NGX_HTTP_AI_CANDIDATE;
-                plan->eligible |= bit;
-            }
-
-            continue;
-        }
-
-        plan->excluded[i] = health.state == NGX_HTTP_AI_HEALTH_CLOSED
-                            ? NGX_HTTP_AI_EXCLUDED_CLOSED
-                            : NGX_HTTP_AI_EXCLUDED_COOLING;
-
-        if (!plan->away
-            || (ngx_msec_int_t) (health.until - plan->back) < 0)
-        {
-            plan->away = 1;
-            plan->back = health.until;
-            plan->cause = health.cause;
-        }
+    if (!again) {
+        plan->eligible &= ~plan->tried;
     }
 }
 
 
 ngx_http_ai_target_t *
 ngx_http_ai_route_next(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_target_t *last, ngx_uint_t same)
+    const ngx_http_ai_target_t *last, ngx_uint_t same,
+    ngx_http_ai_pass_t *pass)
 {
     uint64_t               eligible;
-    ngx_int_t              rc;
-    ngx_uint_t             i, n, weights[NGX_HTTP_AI_MAX_TARGETS];
-    ngx_http_ai_target_t  *t;
+    ngx_uint_t             i;
+    ngx_http_ai_cell_t     cell;
+    ngx_http_ai_health_t   health;
+    ngx_http_ai_target_t  *t, *faint;
 
+    faint = NULL;
     t = plan->route->targets.elts;
-    n = plan->route->targets.nelts;
-
-    for (i = 0; i < n; i++) {
-        weights[i] = t[i].weight;
-    }
 
     for ( ;; ) {
 
         eligible = ngx_http_ai_route_tier(plan);
 
         if (eligible == 0) {
-            return NULL;
+            break;
         }
 
         if (last) {
@@ -160,38 +117,167 @@ ngx_http_ai_route_next(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone,
                                                 same);
         }
 
-        i = 0;
-
-        if (n > 1) {
-            i = ngx_http_ai_zone_choose(zone, plan->route->hash, weights, n,
-                                        eligible);
-        }
+        i = ngx_http_ai_balance(plan, zone, eligible);
+        ngx_http_ai_route_cell(plan, &t[i], &cell);
 
         plan->eligible &= ~((uint64_t) 1 << i);
 
-        plan->probing = 0;
-
-        if (ngx_http_ai_health_calm(zone)) {
-            break;
+        if (ngx_http_ai_health_enter(zone, &cell, plan->tokens, 0, pass,
+                                     &health)
+            != NGX_OK)
+        {
+            plan->excluded[i] = NGX_HTTP_AI_EXCLUDED_HEALTH;
+            ngx_http_ai_route_away(plan, &health);
+            continue;
         }
 
-        rc = ngx_http_ai_health_claim(zone, t[i].account,
-                                  ngx_current_msec + NGX_HTTP_AI_PROBE_TIME);
+        if (health.percent < 100 && !pass->probe && faint == NULL
+            && (ngx_uint_t) ngx_random() % 100 >= health.percent)
+        {
+            /* it ramps up, or is short of its limit: rather another one */
 
-        if (rc != NGX_BUSY) {
-            plan->probing = (rc == NGX_DONE);
-            break;
+            ngx_http_ai_health_leave(zone, &cell, pass, 0);
+            faint = &t[i];
+            continue;
         }
 
-        /* another request is the account's probe */
-
-        plan->excluded[i] = NGX_HTTP_AI_EXCLUDED_CLOSED;
+        return ngx_http_ai_route_tried(plan, &t[i]);
     }
 
+    if (faint) {
+        ngx_http_ai_route_cell(plan, faint, &cell);
+
+        if (ngx_http_ai_health_enter(zone, &cell, plan->tokens, 0, pass,
+                                     &health)
+            == NGX_OK)
+        {
+            return ngx_http_ai_route_tried(plan, faint);
+        }
+
+        ngx_http_ai_route_away(plan, &health);
+    }
+
+    return NULL;
+}
+
+
+ngx_http_ai_target_t *
+ngx_http_ai_route_least_bad(ngx_http_ai_plan_t *plan,
+    ngx_http_ai_zone_t *zone, ngx_http_ai_pass_t *pass)
+{
+    ngx_uint_t             i;
+    ngx_msec_t             until;
+    ngx_http_ai_cell_t     cell;
+    ngx_http_ai_health_t   health;
+    ngx_http_ai_target_t  *t, *best;
+
+    best = NULL;
+    until = 0;
+    t = plan->route->targets.elts;
+
+    for (i = 0; i < plan->route->targets.nelts; i++) {
+
+        if (!(plan->allowed & ~plan->tried & ((uint64_t) 1 << i))) {
+            continue;
+        }
+
+        ngx_http_ai_route_cell(plan, &t[i], &cell);
+        ngx_http_ai_health_check(zone, &cell, &health);
+
+        if (health.state == NGX_HTTP_AI_HEALTH_TRIPPED
+            && (best == NULL
+                || (ngx_msec_int_t) (health.until - until) < 0))
+        {
+            best = &t[i];
+            until = health.until;
+        }
+    }
+
+    if (best == NULL) {
+        return NULL;
+    }
+
+    ngx_http_ai_route_cell(plan, best, &cell);
+
+    if (ngx_http_ai_health_enter(zone, &cell, plan->tokens, 1, pass, &health)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return ngx_http_ai_route_tried(plan, best);
+}
+
+
+static ngx_http_ai_target_t *
+ngx_http_ai_route_tried(ngx_http_ai_plan_t *plan,
+    ngx_http_ai_target_t *target)
+{
+    ngx_uint_t             i;
+    ngx_http_ai_target_t  *t;
+
+    t = plan->route->targets.elts;
+    i = target - t;
+
     plan->tried |= (uint64_t) 1 << i;
+    plan->eligible &= ~((uint64_t) 1 << i);
     plan->excluded[i] = NGX_HTTP_AI_EXCLUDED_TRIED;
 
-    return &t[i];
+    return target;
+}
+
+
+void
+ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone)
+{
+    ngx_uint_t             i;
+    ngx_http_ai_cell_t     cell;
+    ngx_http_ai_health_t   health;
+    ngx_http_ai_target_t  *t;
+
+    plan->away = 0;
+    t = plan->route->targets.elts;
+
+    for (i = 0; i < plan->route->targets.nelts; i++) {
+
+        if (plan->allowed & ~plan->banned & ((uint64_t) 1 << i)) {
+            ngx_http_ai_route_cell(plan, &t[i], &cell);
+            ngx_http_ai_health_check(zone, &cell, &health);
+            ngx_http_ai_route_away(plan, &health);
+        }
+    }
+}
+
+
+/* the operator's word has no end that could be waited for */
+
+static void
+ngx_http_ai_route_away(ngx_http_ai_plan_t *plan,
+    const ngx_http_ai_health_t *health)
+{
+    if (health->state == NGX_HTTP_AI_HEALTH_OPEN
+        || health->state == NGX_HTTP_AI_HEALTH_PROBE
+        || health->state == NGX_HTTP_AI_HEALTH_STOPPED)
+    {
+        return;
+    }
+
+    if (!plan->away || (ngx_msec_int_t) (health->until - plan->back) < 0) {
+        plan->away = 1;
+        plan->back = health->until;
+        plan->cause = health->cause;
+    }
+}
+
+
+void
+ngx_http_ai_route_cell(const ngx_http_ai_plan_t *plan,
+    const ngx_http_ai_target_t *target, ngx_http_ai_cell_t *cell)
+{
+    cell->account = target->account;
+    cell->model = target->model.len ? &target->model : plan->model;
+    cell->family = plan->family;
+    cell->stream = plan->stream;
 }
 
 

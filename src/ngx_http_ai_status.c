@@ -25,8 +25,10 @@
 
 typedef struct {
     ngx_str_t                 name;
-    void                    (*act)(ngx_http_ai_main_conf_t *amcf,
-                                  ngx_http_ai_account_t *account);
+    void                    (*act)(ngx_http_ai_zone_t *zone,
+                                  ngx_http_ai_account_t *account,
+                                  ngx_http_ai_operate_e what);
+    ngx_http_ai_operate_e     what;
 } ngx_http_ai_status_action_t;
 
 
@@ -43,8 +45,8 @@ static ngx_uint_t ngx_http_ai_status_bearer(ngx_http_request_t *r,
     ngx_str_t *admin);
 static ngx_int_t ngx_http_ai_status_act(ngx_http_request_t *r,
     ngx_http_ai_status_path_t *path);
-static void ngx_http_ai_status_reset(ngx_http_ai_main_conf_t *amcf,
-    ngx_http_ai_account_t *account);
+static void ngx_http_ai_status_reset(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_account_t *account, ngx_http_ai_operate_e what);
 static ngx_int_t ngx_http_ai_status_error(ngx_http_request_t *r,
     ngx_uint_t status, const char *code, const char *fmt, ...);
 static ngx_int_t ngx_http_ai_status_header(ngx_http_request_t *r,
@@ -54,8 +56,14 @@ static ngx_int_t ngx_http_ai_status_send(ngx_http_request_t *r,
 
 
 static const ngx_http_ai_status_action_t  ngx_http_ai_status_actions[] = {
-    { ngx_string("reset"), ngx_http_ai_status_reset },
-    { ngx_null_string, NULL }
+    { ngx_string("drain"), ngx_http_ai_health_operate,
+      NGX_HTTP_AI_OPERATE_DRAIN },
+    { ngx_string("disable"), ngx_http_ai_health_operate,
+      NGX_HTTP_AI_OPERATE_DISABLE },
+    { ngx_string("enable"), ngx_http_ai_health_operate,
+      NGX_HTTP_AI_OPERATE_ENABLE },
+    { ngx_string("reset"), ngx_http_ai_status_reset, 0 },
+    { ngx_null_string, NULL, 0 }
 };
 
 
@@ -243,7 +251,14 @@ ngx_http_ai_status_act(ngx_http_request_t *r, ngx_http_ai_status_path_t *path)
                                         &path->account);
     }
 
-    path->action->act(amcf, account);
+    /*
+     * Without ai_pass there need not be a zone: there is nothing to forget,
+     * and no request to keep away.
+     */
+
+    if (amcf->zone) {
+        path->action->act(amcf->zone, account, path->action->what);
+    }
 
     ngx_log_error(NGX_LOG_NOTICE, r->connection->log, 0,
                   "ai account \"%V\": operator's %V", &account->name,
@@ -266,14 +281,12 @@ ngx_http_ai_status_act(ngx_http_request_t *r, ngx_http_ai_status_path_t *path)
 
 
 static void
-ngx_http_ai_status_reset(ngx_http_ai_main_conf_t *amcf,
-    ngx_http_ai_account_t *account)
+ngx_http_ai_status_reset(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_account_t *account, ngx_http_ai_operate_e what)
 {
-    /* without ai_pass there need not be a zone, and nothing to forget */
+    /* what an operator decided stays until the operator says "enable" */
 
-    if (amcf->zone) {
-        ngx_http_ai_health_reset(amcf->zone, account);
-    }
+    ngx_http_ai_health_reset(zone, account);
 }
 
 

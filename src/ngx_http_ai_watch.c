@@ -45,6 +45,8 @@ static void ngx_http_ai_watch_refuse(ngx_http_ai_watch_t *w,
 static void ngx_http_ai_watch_warn(ngx_conf_t *cf, ngx_http_ai_watch_t *w);
 static ngx_int_t ngx_http_ai_watch_user(ngx_conf_t *cf,
     ngx_http_ai_watch_user_t *user);
+static void ngx_http_ai_watch_look(ngx_http_ai_watch_look_t *look,
+    ngx_file_info_t *fi);
 static ngx_uint_t ngx_http_ai_watch_may(ngx_http_ai_watch_user_t *user,
     char *path, mode_t bit);
 
@@ -81,9 +83,7 @@ ngx_http_ai_watch_read(u_char *path, u_char *buf, size_t max, size_t *len,
     /* before the reading: what is written meanwhile shows as a change */
 
     if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR) {
-        look->mtime = ngx_file_mtime(&fi);
-        look->size = ngx_file_size(&fi);
-        look->uniq = ngx_file_uniq(&fi);
+        ngx_http_ai_watch_look(look, &fi);
     }
 
     for (*len = 0; *len <= max; *len += n) {
@@ -110,6 +110,19 @@ ngx_http_ai_watch_read(u_char *path, u_char *buf, size_t max, size_t *len,
     ngx_set_errno(err);
 
     return rc;
+}
+
+
+static void
+ngx_http_ai_watch_look(ngx_http_ai_watch_look_t *look, ngx_file_info_t *fi)
+{
+    /* it may be compared as bytes */
+    ngx_memzero(look, sizeof(ngx_http_ai_watch_look_t));
+
+    look->mtime = ngx_file_mtime(fi);
+    look->ctime = fi->st_ctime;
+    look->size = ngx_file_size(fi);
+    look->uniq = ngx_file_uniq(fi);
 }
 
 
@@ -232,7 +245,7 @@ ngx_http_ai_watch_stop(void *data)
  * Times of files have a coarse grain, here that of a second: a file that
  * changed just before it was read may have changed right after it, too, with
  * the same size.  So a young file is read again until it is older than that.
- * And so is one that was refused, for mended permissions change no mtime.
+ * And so is one that was refused: a folder's mended permissions do not show.
  */
 
 static void
@@ -251,19 +264,17 @@ ngx_http_ai_watch_check(ngx_http_ai_watch_t *w,
         return;
     }
 
-    news = ngx_file_mtime(&fi) != w->look.mtime
-           || ngx_file_size(&fi) != w->look.size
-           || ngx_file_uniq(&fi) != w->look.uniq;
+    ngx_http_ai_watch_look(&look, &fi);
+
+    news = ngx_memcmp(&look, &w->look, sizeof(ngx_http_ai_watch_look_t)) != 0;
 
     if (!news && w->wrong == NULL
-        && ngx_time() - w->look.mtime > NGX_HTTP_AI_WATCH_RACE)
+        && ngx_time() - look.ctime > NGX_HTTP_AI_WATCH_RACE)
     {
         return;
     }
 
-    w->look.mtime = ngx_file_mtime(&fi);
-    w->look.size = ngx_file_size(&fi);
-    w->look.uniq = ngx_file_uniq(&fi);
+    w->look = look;
 
     if (!ngx_is_file(&fi)) {
         ngx_http_ai_watch_refuse(w, ngx_http_ai_watch_irregular, 0, news, log);

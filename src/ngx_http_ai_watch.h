@@ -54,6 +54,8 @@ typedef ngx_http_ai_watch_answer_e (*ngx_http_ai_watch_pt)(void *data,
 
 typedef struct {
     time_t                       mtime;
+    time_t                       ctime;      /* of the last change, whatever
+                                                mtime was set to */
     off_t                        size;
     ngx_file_uniq_t              uniq;
 } ngx_http_ai_watch_look_t;

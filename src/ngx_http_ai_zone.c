@@ -5,7 +5,6 @@
 
 
 #include "ngx_http_ai_zone.h"
-#include "pure/ngx_http_ai_pick.h"
 
 
 #define NGX_HTTP_AI_ZONE_VERSION   1
@@ -13,16 +12,8 @@
 #define NGX_HTTP_AI_RETRY_MIN      100
 
 
-/* the balancer's memory of one route */
-
-typedef struct {
-    ngx_http_ai_node_t       node;
-    ngx_uint_t               n;
-    int64_t                  current[NGX_HTTP_AI_MAX_TARGETS];
-} ngx_http_ai_zone_balance_t;
-
-
 static ngx_int_t ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_http_ai_zone_evict_locked(ngx_http_ai_zone_t *zone);
 static ngx_http_ai_second_t *ngx_http_ai_zone_second(
     ngx_http_ai_zone_t *zone);
 
@@ -95,7 +86,6 @@ ngx_http_ai_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     sh->version = NGX_HTTP_AI_ZONE_VERSION;
-    sh->until = ngx_current_msec;
     ngx_queue_init(&sh->lru);
 
     for (i = 0; i < NGX_HTTP_AI_ZONE_BUCKETS; i++) {
@@ -142,7 +132,6 @@ ngx_http_ai_node_t *
 ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_node_e kind, uint64_t key, size_t size)
 {
-    ngx_queue_t         *q;
     ngx_http_ai_node_t  *node;
 
     node = ngx_http_ai_zone_find_locked(zone, kind, key);
@@ -153,14 +142,9 @@ ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
     for ( ;; ) {
         node = ngx_slab_calloc_locked(zone->shpool, size);
 
-        if (node || ngx_queue_empty(&zone->sh->lru)) {
+        if (node || ngx_http_ai_zone_evict_locked(zone) != NGX_OK) {
             break;
         }
-
-        q = ngx_queue_last(&zone->sh->lru);
-
-        ngx_http_ai_zone_drop_locked(zone,
-                               ngx_queue_data(q, ngx_http_ai_node_t, lru));
     }
 
     if (node == NULL) {
@@ -178,6 +162,33 @@ ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
 }
 
 
+/*
+ * Gives up the node longest unused.  Accounts stay: they are as many as the
+ * configuration names, and hold what must not be forgotten.
+ */
+
+static ngx_int_t
+ngx_http_ai_zone_evict_locked(ngx_http_ai_zone_t *zone)
+{
+    ngx_queue_t         *q;
+    ngx_http_ai_node_t  *node;
+
+    for (q = ngx_queue_last(&zone->sh->lru);
+         q != ngx_queue_sentinel(&zone->sh->lru);
+         q = ngx_queue_prev(q))
+    {
+        node = ngx_queue_data(q, ngx_http_ai_node_t, lru);
+
+        if (node->kind != NGX_HTTP_AI_NODE_ACCOUNT) {
+            ngx_http_ai_zone_drop_locked(zone, node);
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
+}
+
+
 void
 ngx_http_ai_zone_drop_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_node_t *node)
@@ -185,40 +196,6 @@ ngx_http_ai_zone_drop_locked(ngx_http_ai_zone_t *zone,
     ngx_queue_remove(&node->lru);
     ngx_queue_remove(&node->bucket);
     ngx_slab_free_locked(zone->shpool, node);
-}
-
-
-ngx_uint_t
-ngx_http_ai_zone_choose(ngx_http_ai_zone_t *zone, uint32_t hash,
-    const ngx_uint_t *weights, ngx_uint_t n, uint64_t eligible)
-{
-    int64_t                      none[NGX_HTTP_AI_MAX_TARGETS];
-    ngx_uint_t                   chosen;
-    ngx_http_ai_zone_balance_t  *nb;
-
-    ngx_http_ai_zone_lock(zone);
-
-    nb = (ngx_http_ai_zone_balance_t *)
-         ngx_http_ai_zone_make_locked(zone, NGX_HTTP_AI_NODE_BALANCE, hash,
-                                      sizeof(ngx_http_ai_zone_balance_t));
-
-    if (nb && nb->n != n) {
-        /* a reload changed the route */
-        ngx_memzero(nb->current, sizeof(nb->current));
-        nb->n = n;
-    }
-
-    if (nb) {
-        chosen = ngx_http_ai_pick_smooth(weights, nb->current, n, eligible);
-
-    } else {
-        ngx_memzero(none, sizeof(none));
-        chosen = ngx_http_ai_pick_smooth(weights, none, n, eligible);
-    }
-
-    ngx_http_ai_zone_unlock(zone);
-
-    return chosen;
 }
 
 

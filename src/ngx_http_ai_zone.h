@@ -31,7 +31,8 @@
 typedef enum {
     NGX_HTTP_AI_NODE_BALANCE = 1,      /* a route's balancer */
     NGX_HTTP_AI_NODE_ACCOUNT,          /* an account's health */
-    NGX_HTTP_AI_NODE_MODEL             /* health of an account's model */
+    NGX_HTTP_AI_NODE_MODEL,            /* cooldown of an account's model */
+    NGX_HTTP_AI_NODE_CELL              /* breaker of a health cell */
 } ngx_http_ai_node_e;
 
 
@@ -71,9 +72,6 @@ typedef struct {
     ngx_queue_t              lru;
     ngx_queue_t              buckets[NGX_HTTP_AI_ZONE_BUCKETS];
 
-    ngx_atomic_t             until;    /* ngx_current_msec when nothing cools
-                                          down or is closed any more */
-
     ngx_http_ai_second_t     seconds[NGX_HTTP_AI_ZONE_SECONDS];
 
     ngx_uint_t               seq;      /* of the last parked request */
@@ -101,23 +99,13 @@ ngx_http_ai_node_t *ngx_http_ai_zone_find_locked(ngx_http_ai_zone_t *zone,
 
 /*
  * Finds or makes one of size bytes, zeroed; a full zone gives up the nodes
- * longest unused.  NULL if even that does not help.
+ * longest unused, but for accounts.  NULL if even that does not help.
  */
 ngx_http_ai_node_t *ngx_http_ai_zone_make_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_node_e kind, uint64_t key, size_t size);
 
 void ngx_http_ai_zone_drop_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_node_t *node);
-
-/*
- * Smooth weighted choice among the n targets of the route named by its hash,
- * of those whose bit is set in "eligible" (never 0).  The state is shared by
- * the workers; takes the zone's lock for some n steps, never yields.  Where
- * the zone has no memory left the eligible target of the largest weight is
- * taken.
- */
-ngx_uint_t ngx_http_ai_zone_choose(ngx_http_ai_zone_t *zone, uint32_t hash,
-    const ngx_uint_t *weights, ngx_uint_t n, uint64_t eligible);
 
 /*
  * The zone-wide retry budget: every request and every further attempt is

@@ -383,10 +383,10 @@ cannot use "$TMP/not-pem" as the trusted CA certificates of account "a" -> 3
 
 
 
-=== TEST 48: resolve is for later
---- account: provider=openai base=http://a/v1 resolve=30s
+=== TEST 48: resolve in too short a time
+--- account: provider=openai base=http://a/v1 resolve=999ms
 --- says
-"resolve=" is not available in this version, remove it -> 3
+invalid time "999ms" in "resolve=", write a time of 1s or more such as resolve=30s -> 3
 
 
 
@@ -696,9 +696,9 @@ target "A" with the same model stands already in ai_route "gpt-4o" ($TMP/servroo
 
 === TEST 85: a balance for later
 --- route
-ai_route gpt-4o { target a; balance least_time; }
+ai_route gpt-4o { target a; balance least_cost; }
 --- says
-"balance least_time" in ai_route "gpt-4o" is not available in this version, write "balance weighted" -> 12
+"balance least_cost" in ai_route "gpt-4o" is not available in this version, write "balance weighted" -> 12
 
 
 
@@ -706,7 +706,7 @@ ai_route gpt-4o { target a; balance least_time; }
 --- route
 ai_route gpt-4o { target a; balance; }
 --- says
-invalid number of arguments of "balance" in ai_route "gpt-4o", write "balance weighted;" -> 12
+invalid number of arguments of "balance" in ai_route "gpt-4o", write "balance weighted| -> 12
 
 
 

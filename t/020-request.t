@@ -22,6 +22,7 @@ add_block_preprocessor(sub {
     my $block = shift;
 
     $block->set_value('http_config', <<'END') unless defined $block->http_config;
+ai_breaker failures=0 rate=100;
 upstream a {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=compatible base=http://a.test/v1;
@@ -265,6 +266,7 @@ my $s = '{"model":"gpt-4o","n":[-1.5e+3,true,{"a\u00e9":null}],"s":"\n"}';
 
 === TEST 12: a line feed in the model does not split headers, whatever is routed
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream a {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=compatible base=http://a.test/v1;
@@ -279,6 +281,7 @@ ai_route * { target a; }
 
 === TEST 13: nor does a raw one
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream a {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=compatible base=http://a.test/v1;
@@ -294,6 +297,7 @@ ai_route * { target a; }
 
 === TEST 14: odd but printable models in a catch-all route
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream a {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=compatible base=http://a.test/v1;

@@ -19,6 +19,7 @@ use JSON::PP ();
 my $json = JSON::PP->new->utf8;
 
 our $accounts = <<'END';
+ai_breaker failures=0 rate=100;
 upstream a {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     keepalive 4;
@@ -53,6 +54,7 @@ ai_route three {
     target c model=c tier=3;
 }
 ai_route strict { target m; }
+ai_breaker failures=0 rate=100;
 upstream m {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=mistral base=http://m.test/v1;

@@ -71,6 +71,7 @@ our $kinds = join '', map {
 } @kinds;
 
 our $simple = <<'END';
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=compatible base=http://a.test/v1; }
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
@@ -418,6 +419,7 @@ POST /v1/chat/completions?key=sk-client
 
 === TEST 18: Host with a port, a target of another path
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
     ai_account provider=vllm base=http://B.test:8080/x/y/; }
 ai_route m { target b; }
@@ -431,6 +433,7 @@ Host: B.test:8080
 
 === TEST 19: base without a path
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
     ai_account provider=vllm base=http://b.test; }
 ai_route m { target b; }
@@ -505,6 +508,7 @@ for my $kind (@kinds) {
 
 === TEST 24: each target of a route has its own credential and Host
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=anthropic base=http://a.test/v1 key=env:AI_TEST_SECRET; }
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
@@ -531,6 +535,7 @@ unlike(provider_get('b', '/__last'), qr/sk-ours/,
 
 === TEST 25: Host and SNI of a TLS account
 --- http_config
+ai_breaker failures=0 rate=100;
 upstream s { server 127.0.0.1:$TEST_NGINX_PROVIDER_S;
     ai_account provider=openai base=https://localhost:8443/v1
                trusted=$TEST_NGINX_CA key=env:AI_TEST_SECRET; }

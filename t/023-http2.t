@@ -26,6 +26,7 @@ our ($ok, $stream) = ('{"model":"m","messages":[]}',
 BEGIN { $ENV{TEST_NGINX_H2_PORT} = free_port() }
 
 our $base = <<'END';
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 8;
     ai_account provider=compatible base=http://a.test/v1; }
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B; keepalive 8;

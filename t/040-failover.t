@@ -35,6 +35,7 @@ ai_usage off;
 # what retries and pauses add is t/101's
 ai_class default { retry_same off; max_wait off; }
 
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 4;
     ai_account provider=compatible base=http://a.test/v1
                key=env:AI_TEST_KEY_A; }

@@ -38,6 +38,7 @@ ai_usage off;
 # one attempt per account, of which nothing is remembered
 ai_class default { retry_same off; max_wait off; }
 
+ai_breaker failures=0 rate=100;
 upstream good { server 127.0.0.1:$TEST_NGINX_PROVIDER_S; keepalive 4;
     ai_account provider=openai base=https://good.test/v1 key=env:AI_TEST_KEY
                trusted=$TEST_NGINX_CA; }

@@ -30,6 +30,7 @@ $ENV{TEST_NGINX_MUTE_PORT} = free_port();
 my $http = <<'END';
 ai_class default { retry_same off; max_wait off; }
 
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 16;
     ai_account provider=openai base=http://a.test/v1 key=env:AI_TEST_KEY
                owner=search; }

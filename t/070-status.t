@@ -304,3 +304,128 @@ operator's reset
 POST /ai/accounts/a/reset
 --- error_code: 401
 --- response_body_like: invalid_api_key
+
+
+
+=== TEST 22: drain
+--- request
+POST /ai/accounts/a/drain
+--- more_headers
+Authorization: Bearer s3cr3t
+--- response_headers
+Content-Type: application/json
+Cache-Control: no-store
+--- response_body chomp
+{"account":"a","action":"drain"}
+--- error_log eval
+qr/\[notice\] .* ai account "a": operator's drain, client: 127\.0\.0\.1/
+
+
+
+=== TEST 23: disable
+--- request
+POST /ai/accounts/a/disable
+--- more_headers
+Authorization: Bearer s3cr3t
+--- response_headers
+Content-Type: application/json
+Cache-Control: no-store
+--- response_body chomp
+{"account":"a","action":"disable"}
+--- error_log eval
+qr/\[notice\] .* ai account "a": operator's disable, client: 127\.0\.0\.1/
+
+
+
+=== TEST 24: enable
+--- request
+POST /ai/accounts/a/enable
+--- more_headers
+Authorization: Bearer s3cr3t
+--- response_headers
+Content-Type: application/json
+Cache-Control: no-store
+--- response_body chomp
+{"account":"a","action":"enable"}
+--- error_log eval
+qr/\[notice\] .* ai account "a": operator's enable, client: 127\.0\.0\.1/
+
+
+
+=== TEST 25: none of them without the bearer
+--- request eval
+[map { "POST /ai/accounts/a/$_" } qw(drain disable enable)]
+--- more_headers
+Authorization: Bearer wrong
+--- error_code eval
+[401, 401, 401]
+--- response_body_like eval
+[(qr/"code":"invalid_api_key"/) x 3]
+--- no_error_log
+ai account "a": operator's
+
+
+
+=== TEST 26: nor without admin=
+--- request eval
+[map { "POST /off/accounts/a/$_" } qw(drain disable enable)]
+--- more_headers
+Authorization: Bearer s3cr3t
+--- error_code eval
+[403, 403, 403]
+--- no_error_log
+ai account "a": operator's
+
+
+
+=== TEST 27: none of them on an unknown account
+--- request eval
+[map { "POST /ai/accounts/$_" } qw(none/drain plain/disable none/enable)]
+--- more_headers
+Authorization: Bearer s3cr3t
+--- error_code eval
+[404, 404, 404]
+--- response_body_like eval
+[(qr/"code":"account_not_found"/) x 3]
+--- no_error_log
+ai account "
+
+
+
+=== TEST 28: other words
+--- request eval
+[map { "POST /ai/accounts/a/$_" } qw(drained disabl Enable drain/ )]
+--- more_headers
+Authorization: Bearer s3cr3t
+--- error_code eval
+[404, 404, 404, 404]
+--- no_error_log
+ai account "a": operator's
+
+
+
+=== TEST 29: other methods for them
+--- request eval
+[map { "GET /ai/accounts/a/$_" } qw(drain disable enable)]
+--- more_headers
+Authorization: Bearer s3cr3t
+--- error_code eval
+[405, 405, 405]
+--- response_headers eval
+[("Allow: POST") x 3]
+--- response_body_like eval
+[map { qr/"message":"\\"$_\\" needs POST"/ } qw(drain disable enable)]
+--- no_error_log
+ai account "a": operator's
+
+
+
+=== TEST 30: without ai_pass there is nothing to keep away
+--- config
+    location /ai/ { ai_status admin=sha256:$TEST_NGINX_ADMIN; }
+--- request
+POST /ai/accounts/a/drain
+--- more_headers
+Authorization: Bearer s3cr3t
+--- response_body chomp
+{"account":"a","action":"drain"}

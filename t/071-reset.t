@@ -30,6 +30,7 @@ log_format ai escape=none
 access_log $TEST_NGINX_TMP/ai.log ai;
 ai_usage off;
 
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=compatible base=http://a.test/v1
                key=file:$TEST_NGINX_TMP/key; }

@@ -39,6 +39,7 @@ ai_usage off;
 
 ai_class default { expose trail; deadline 5s; attempts 3; retry_same off;
                    max_wait off; first_byte 400ms; first_token 400ms; }
+ai_breaker failures=0 rate=100;
 upstream dead { server 127.0.0.1:$TEST_NGINX_DEAD_PORT;
     ai_account provider=openai base=http://dead/v1; }
 ai_route dead { target dead; }

@@ -29,6 +29,7 @@ log_format ai escape=none
 access_log $TEST_NGINX_TMP/ai.log ai;
 ai_usage file:$TEST_NGINX_TMP/usage.jsonl;
 
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 4;
     ai_account provider=compatible base=http://a.test/v1; }
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B; keepalive 4;

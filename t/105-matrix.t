@@ -30,6 +30,7 @@ $ENV{TEST_NGINX_H2} = free_port();
 my $http = <<'END';
 ai_usage file:$TEST_NGINX_TMP/usage.jsonl;
 
+ai_breaker failures=0 rate=100;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 8;
     ai_account provider=compatible base=http://a.test/v1; }
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B; keepalive 8;
