@@ -300,6 +300,7 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->answered = 0;
     at->classified = 0;
 
+    ngx_http_ai_headroom_init(&at->headroom);
     ngx_memzero(&at->reply, sizeof(ngx_http_ai_reply_t));
     ngx_http_ai_attempt_hold_reset(&at->hold);
 
@@ -738,6 +739,11 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
                                                  : -1,
                                   at->reply.status ? (int64_t) try->elapsed
                                                    : -1);
+    }
+
+    if (at->headroom.seen) {
+        ngx_http_ai_health_headroom(at->ctx->conf->zone, &at->cell,
+                                    &at->headroom);
     }
 
     if (verdict != NGX_HTTP_AI_OK && !row->pass) {

@@ -119,6 +119,7 @@ struct ngx_http_ai_attempt_s {
     ngx_http_status_t              status;
     ngx_http_chunked_t             chunked;
     ngx_http_ai_reply_t            reply;
+    ngx_http_ai_headroom_feed_t    headroom;   /* the head's rate headers */
     ngx_http_ai_hold_t             hold;
     ngx_http_ai_judgement_t       *judgement;  /* of the current try, where
                                                   "classified" says so */

@@ -177,6 +177,7 @@ ngx_http_ai_attempt_header_line(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
     ngx_int_t                       rc;
+    ngx_str_t                       name;
     ngx_table_elt_t                *h, line;
     ngx_http_upstream_t            *u;
     ngx_http_upstream_header_t     *hh;
@@ -214,6 +215,11 @@ ngx_http_ai_attempt_header_line(ngx_http_request_t *r,
     }
 
     ngx_http_ai_attempt_note(&at->reply, &line);
+
+    name.data = line.lowcase_key;
+    name.len = line.key.len;
+    ngx_http_ai_headroom_header(&at->headroom, &name, &line.value,
+                                ngx_time());
 
     if (!ngx_http_ai_attempt_returned(at->ctx->conf, &line)) {
         return NGX_OK;

@@ -423,7 +423,7 @@ ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
 }
 
 
-/* a key without a variable is one for all requests: they all go to one place */
+/* a key without a variable is the same for all: they would share a target */
 
 static char *
 ngx_http_ai_conf_route_hash_key(ngx_conf_t *cf, ngx_http_ai_route_t *route,
