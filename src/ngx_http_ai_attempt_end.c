@@ -214,13 +214,15 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     const ngx_http_ai_verdict_t  *row;
 
     ctx = at->ctx;
+
+    /* first: it finds out who is away, and why */
+    ngx_http_ai_attempt_retry_after(at);
+
     verdict = ngx_http_ai_attempt_telling(at);
     row = ngx_http_ai_verdict(verdict);
 
     ctx->outcome = NGX_HTTP_AI_OUTCOME_ERROR;
     ctx->error.verdict = verdict;
-
-    ngx_http_ai_attempt_retry_after(at);
 
     if (at->queue_full) {
         (void) ngx_http_ai_error_set(r, &ctx->error,

@@ -176,8 +176,9 @@ ngx_http_ai_conf_create_account(ngx_conf_t *cf)
 
     account->verify = NGX_CONF_UNSET;
 
-    /* copied into every request, so never a null pointer */
+    /* copied or compared even where they are empty: never a null pointer */
     ngx_str_set(&account->prefix, "");
+    ngx_str_set(&account->trusted, "");
     ngx_str_set(&account->credential, "");
 
     return account;

@@ -454,7 +454,7 @@ ok(served_by('one'), 'and further');
 === TEST 15: the TLS session of a server that stays is used on
 --- blocks
 upstream a { server localhost:$TEST_NGINX_T;
-    ai_account provider=openai base=https://a.test/v1 trusted=$TEST_NGINX_CA
+    ai_account provider=openai base=https://localhost/v1 trusted=$TEST_NGINX_CA
                resolve=1s; }
 ai_route m { target a; }
 --- check
