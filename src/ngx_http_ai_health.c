@@ -93,6 +93,9 @@ static void ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
 static void ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
     ngx_http_ai_health_e state, ngx_http_ai_verdict_e cause,
     ngx_msec_t until);
+static void ngx_http_ai_health_limited_locked(
+    ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
+    ngx_http_ai_health_t *health);
 static ngx_int_t ngx_http_ai_health_limits_locked(
     ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
     int64_t tokens, ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health);
@@ -132,7 +135,46 @@ ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
     ngx_http_ai_health_find_locked(zone, cell, &nodes);
     ngx_http_ai_health_look_locked(&nodes, cell, health);
 
+    if (nodes.account && health->state == NGX_HTTP_AI_HEALTH_OPEN) {
+        ngx_http_ai_health_limited_locked(nodes.account, cell, health);
+    }
+
     ngx_http_ai_zone_unlock(zone);
+}
+
+
+/* would the account's own limit hold one more request back? */
+
+static void
+ngx_http_ai_health_limited_locked(ngx_http_ai_account_node_t *an,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
+{
+    int64_t                          wait;
+    ngx_msec_t                       now;
+    const ngx_http_ai_limit_conf_t  *limit;
+
+    wait = 0;
+    now = ngx_current_msec;
+    limit = &cell->account->limit;
+
+    if (limit->concurrent && an->inflight >= limit->concurrent) {
+        wait = NGX_HTTP_AI_LIMITED_TIME;
+    }
+
+    if (limit->requests.limit) {
+        wait = ngx_max(wait, ngx_http_ai_rate_wait(&limit->requests,
+                                                   &an->requests, now, 1));
+    }
+
+    if (limit->tokens.limit) {
+        wait = ngx_max(wait, ngx_http_ai_rate_wait(&limit->tokens,
+                                                   &an->tokens, now, 1));
+    }
+
+    if (wait > 0) {
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_LIMITED,
+                                 NGX_HTTP_AI_RATE_LIMIT, now + wait);
+    }
 }
 
 

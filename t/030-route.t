@@ -27,7 +27,9 @@ our $accounts = join '', map {
 add_block_preprocessor(sub {
     my $block = shift;
 
-    $block->set_value('http_config', $main::accounts . $block->routes . "\n");
+    $block->set_value('http_config',
+                      "ai_breaker failures=0 rate=100;\n"
+                      . $main::accounts . $block->routes . "\n");
     $block->set_value('config', "location /v1/ {\n    ai_pass;\n"
                       . "    add_header X-Worker \$pid always;\n}\n"
                       . "location = /up { return 204; }\n");

@@ -132,7 +132,8 @@ END
     local $ENV{ASAN_OPTIONS} = join ':', $ENV{ASAN_OPTIONS} || (),
                                          'detect_leaks=0';
     my $said = `$nginx -t -p $tmp/warn/ -c nginx.conf 2>&1`;
-    like($said, qr/\[warn\].*"\Q$key\E" is not readable by user "\w+" of the workers.* in .*nginx.conf:\d+/,
+    like($said, qr/\[warn\].*"\Q$key\E"\ is\ not\ readable\ by\ user\ "\w+"
+                   \ of\ the\ workers.*\ in\ .*nginx\.conf:\d+/x,
          'a file that the workers cannot read is warned of');
 }
 
