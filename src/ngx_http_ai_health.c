@@ -113,11 +113,14 @@ static void ngx_http_ai_health_success(ngx_http_ai_cooling_t *c,
     ngx_msec_t started);
 static void ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms);
-static void ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
-    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_breaker_outcome_e outcome, int64_t wait_ms,
-    const char *what);
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms,
+    ngx_http_ai_breaker_move_e *moves);
+static ngx_http_ai_breaker_move_e ngx_http_ai_health_count(
+    ngx_http_ai_breaker_t *b, const ngx_http_ai_cell_t *cell,
+    const ngx_http_ai_pass_t *pass, ngx_http_ai_breaker_outcome_e outcome,
+    int64_t wait_ms);
+static void ngx_http_ai_health_log(const ngx_http_ai_cell_t *cell,
+    ngx_http_ai_breaker_move_e move, ngx_uint_t of_account);
 
 
 #define ngx_http_ai_health_later(a, b)                                        \
@@ -539,13 +542,21 @@ ngx_http_ai_health_record(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass,
     ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms)
 {
+    ngx_http_ai_breaker_move_e  moves[2];
+
+    moves[0] = NGX_HTTP_AI_BREAKER_STAYED;
+    moves[1] = NGX_HTTP_AI_BREAKER_STAYED;
+
     ngx_http_ai_zone_lock(zone);
 
     ngx_http_ai_health_verdict_locked(zone, cell, pass, verdict, wait_ms);
     ngx_http_ai_health_breakers_locked(zone, cell, pass, verdict, wait_ms,
-                                       ms);
+                                       ms, moves);
 
     ngx_http_ai_zone_unlock(zone);
+
+    ngx_http_ai_health_log(cell, moves[0], 1);
+    ngx_http_ai_health_log(cell, moves[1], 0);
 
     pass->recorded = 1;
     pass->probe = 0;
@@ -693,7 +704,8 @@ ngx_http_ai_health_success(ngx_http_ai_cooling_t *c, ngx_msec_t started)
 static void
 ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms)
+    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms,
+    ngx_http_ai_breaker_move_e *moves)
 {
     ngx_http_ai_cell_node_t        *cn;
     ngx_http_ai_account_node_t     *an;
@@ -711,8 +723,8 @@ ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
                   : verdict == NGX_HTTP_AI_CLIENT_CLOSED
                     ? NGX_HTTP_AI_BREAKER_NEUTRAL : NGX_HTTP_AI_BREAKER_OK;
 
-        ngx_http_ai_health_count(&an->breaker, cell, pass, outcome, wait_ms,
-                                 "connections");
+        moves[0] = ngx_http_ai_health_count(&an->breaker, cell, pass, outcome,
+                                            wait_ms);
     }
 
     cn = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_CELL,
@@ -743,18 +755,16 @@ ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
         outcome = NGX_HTTP_AI_BREAKER_FAILED;
     }
 
-    ngx_http_ai_health_count(&cn->breaker, cell, pass, outcome, wait_ms,
-                             "model");
+    moves[1] = ngx_http_ai_health_count(&cn->breaker, cell, pass, outcome,
+                                        wait_ms);
 }
 
 
-static void
+static ngx_http_ai_breaker_move_e
 ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
     const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_breaker_outcome_e outcome, int64_t wait_ms, const char *what)
+    ngx_http_ai_breaker_outcome_e outcome, int64_t wait_ms)
 {
-    ngx_uint_t                   level;
-    ngx_http_ai_breaker_move_e   move;
     ngx_http_ai_breaker_event_t  ev;
 
     ev.started = pass->started;
@@ -763,8 +773,20 @@ ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
     ev.random = (uint32_t) ngx_random();
     ev.id = pass->probe ? pass->id : 0;
 
-    move = ngx_http_ai_breaker_record(b, &cell->account->breaker,
+    return ngx_http_ai_breaker_record(b, &cell->account->breaker,
                                       ngx_current_msec, &ev);
+}
+
+
+/* transitions, never repetitions; not under the lock, since it writes */
+
+static void
+ngx_http_ai_health_log(const ngx_http_ai_cell_t *cell,
+    ngx_http_ai_breaker_move_e move, ngx_uint_t of_account)
+{
+    ngx_uint_t  level;
+
+    static const char  *moves[] = { "", "opened", "reopened", "recovered" };
 
     if (move == NGX_HTTP_AI_BREAKER_STAYED) {
         return;
@@ -773,13 +795,17 @@ ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
     level = (move == NGX_HTTP_AI_BREAKER_RECOVERED) ? NGX_LOG_NOTICE
                                                     : NGX_LOG_WARN;
 
+    if (of_account) {
+        ngx_log_error(level, ngx_cycle->log, 0,
+                      "ai account \"%V\": breaker of its connections %s",
+                      &cell->account->name, moves[move]);
+        return;
+    }
+
     ngx_log_error(level, ngx_cycle->log, 0,
-                  "ai account \"%V\" model \"%V\"%s: breaker of %s %s",
+                  "ai account \"%V\" model \"%V\"%s: breaker %s",
                   &cell->account->name, cell->model,
-                  cell->stream ? " streaming" : "", what,
-                  move == NGX_HTTP_AI_BREAKER_OPENED ? "opened"
-                  : move == NGX_HTTP_AI_BREAKER_REOPENED ? "reopened"
-                                                         : "recovered");
+                  cell->stream ? ", streamed" : "", moves[move]);
 }
 
 
