@@ -38,7 +38,7 @@ fuzz_bin  := $(fuzz_main:t/fuzz/%.c=$(BUILD)/fuzz/%)
 .DEFAULT_GOAL := module
 .DELETE_ON_ERROR:
 .PHONY: module provider unit pure test demo bench asan fuzz clean help \
-        sdk-test deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz
+        sdk-test lockcheck deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz
 
 
 ## make                the module: build/ngx_http_ai_route_module.so
@@ -72,6 +72,11 @@ bench: deps-bench module $(PROVIDER)
 ## make sdk-test       OpenAI's own client from npm; needs node and npm
 sdk-test: deps-demo module $(PROVIDER)
 	@t/tools/sdk-test
+
+## make lockcheck      nothing that may wait or write while the zone is locked
+lockcheck: deps-test $(PROVIDER)
+	@TESTS="$(if $(filter command line environment,$(origin TESTS)),$(TESTS))" \
+	    t/tools/lockcheck
 
 ## make asan           the tests in t/*.t under ASan and UBSan, nginx included
 asan: deps-asan $(PROVIDER)

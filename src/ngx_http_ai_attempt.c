@@ -297,6 +297,7 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     at->judged = 0;
     at->decided = 0;
+    at->reported = 0;
     at->answered = 0;
     at->classified = 0;
 
@@ -731,23 +732,15 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     try->status = at->reply.status;
     try->elapsed = ngx_current_msec - try->start;
 
-    if (verdict != NGX_HTTP_AI_OK || !at->reply.sse || at->pass.probe) {
-
-        ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell, &at->pass,
-                                  verdict,
-                                  at->classified ? at->judgement->wait_ms
-                                                 : -1,
-                                  at->reply.status ? (int64_t) try->elapsed
-                                                   : -1);
+    if (verdict != NGX_HTTP_AI_CONNECT
+        && (verdict != NGX_HTTP_AI_OK || !at->reply.sse || at->pass.probe))
+    {
+        ngx_http_ai_attempt_report(at);
     }
 
     if (at->headroom.seen) {
         ngx_http_ai_health_headroom(at->ctx->conf->zone, &at->cell,
                                     &at->headroom);
-    }
-
-    if (verdict != NGX_HTTP_AI_OK && !row->pass) {
-        ngx_http_ai_attempt_leave(at);
     }
 
     if (verdict != NGX_HTTP_AI_OK) {
@@ -760,6 +753,26 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
                       &try->target->account->name, &row->name,
                       try->status, at->ntries, try->elapsed);
     }
+}
+
+
+void
+ngx_http_ai_attempt_report(ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_try_t  *try;
+
+    if (at->reported) {
+        return;
+    }
+
+    at->reported = 1;
+
+    try = &at->tries[at->ntries - 1];
+
+    ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell, &at->pass,
+                              try->verdict,
+                              at->classified ? at->judgement->wait_ms : -1,
+                              at->reply.status ? (int64_t) try->elapsed : -1);
 }
 
 

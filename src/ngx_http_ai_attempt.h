@@ -132,6 +132,7 @@ struct ngx_http_ai_attempt_s {
     ngx_msec_t                     first;      /* ms to the first content */
     ngx_uint_t                     stale;      /* dead kept connections met */
     ngx_uint_t                     backup;     /* index of the next backup */
+    ngx_http_ai_plan_t             own;        /* the request's, meanwhile */
     ngx_recv_pt                    recv;       /* the connection's, while
                                                   ours is in its place */
     ngx_msec_t                     progress;   /* when the last event that is
@@ -163,13 +164,15 @@ struct ngx_http_ai_attempt_s {
                                                   kept connection was dead */
     unsigned                       judged:1;   /* the current try has its
                                                   verdict */
+    unsigned                       reported:1; /* ... which the health room
+                                                  knows */
     unsigned                       decided:1;  /* ... and the ladder's step */
     unsigned                       classified:1;
     unsigned                       answered:1; /* ... from an HTTP answer */
     unsigned                       committed:1;    /* the answer passes */
     unsigned                       expired:1;  /* the deadline ended it */
     unsigned                       same_tried:1;
-    unsigned                       on_backup:1;
+    unsigned                       on_backup:1;    /* own has its own plan */
     unsigned                       queued:1;   /* it was, once */
     unsigned                       queue_full:1;
     unsigned                       parked:1;
@@ -237,11 +240,15 @@ void ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 
 /*
- * Sets the current try's verdict, once, and lets the health room know; the
- * success of a stream only when it has come to its end.
+ * Sets the current try's verdict, once, and lets the health room know: of a
+ * stream's success when it has come to its end, of a failed connection when
+ * the block has no other server.
  */
 void ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     ngx_http_ai_verdict_e verdict);
+
+/* lets the health room know of the current try's verdict, once */
+void ngx_http_ai_attempt_report(ngx_http_ai_attempt_t *at);
 
 /* gives back what the current try, or one not begun, holds in the zone */
 void ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at);

@@ -77,7 +77,7 @@ ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at)
             verdict = NGX_HTTP_AI_CLIENT_CLOSED;
         }
 
-        if (!at->pass.recorded
+        if (!at->reported
             || (verdict != NGX_HTTP_AI_OK
                 && at->ctx->outcome != NGX_HTTP_AI_OUTCOME_CLIENT_GONE
                 && at->reply.status < 300))
@@ -320,7 +320,7 @@ ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at)
     }
 
     ctx->plan.banned = 0;
-    ngx_http_ai_route_scan(&ctx->plan, ctx->conf->zone);
+    (void) ngx_http_ai_route_scan(&ctx->plan, ctx->conf->zone);
 
     if (!ctx->plan.away) {
 

@@ -67,6 +67,11 @@ ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at)
 
     at->decided = 1;
 
+    /* the next try may need what this one holds of a limit */
+
+    ngx_http_ai_attempt_report(at);
+    ngx_http_ai_attempt_leave(at);
+
     try = &at->tries[at->ntries - 1];
     row = ngx_http_ai_verdict(try->verdict);
 
@@ -140,6 +145,10 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
         break;
 
     case NGX_HTTP_AI_STEP_BACKUP:
+        if (!at->on_backup) {
+            at->own = ctx->plan;
+        }
+
         ctx->plan = backup;
         at->on_backup = 1;
         at->backup++;
@@ -222,8 +231,18 @@ ngx_http_ai_attempt_rungs(ngx_http_ai_attempt_t *at,
         rungs->sent_once = !ctx->facts.endpoint->inference;
     }
 
+    if (at->on_backup && ctx->plan.eligible == 0) {
+
+        /* what is left, waiting too, is left of the request's own route */
+
+        ctx->plan = at->own;
+        ctx->plan.eligible = 0;
+        at->on_backup = 0;
+        rungs->others = 0;
+    }
+
     if (ctx->plan.eligible == 0) {
-        ngx_http_ai_route_scan(&ctx->plan, ctx->conf->zone);
+        (void) ngx_http_ai_route_scan(&ctx->plan, ctx->conf->zone);
     }
 
     if (ctx->plan.away) {
@@ -272,7 +291,7 @@ ngx_http_ai_attempt_backup(ngx_http_ai_attempt_t *at,
         ngx_http_ai_route_plan(plan, b[at->backup].route,
                                ctx->facts.endpoint, ctx->policy);
 
-        if (plan->allowed) {
+        if (ngx_http_ai_route_scan(plan, ctx->conf->zone)) {
             return 1;
         }
     }

@@ -10,8 +10,8 @@
 #define NGX_HTTP_AI_HINT_MAX       86400000    /* ms; no provider's word
                                                   closes for longer */
 #define NGX_HTTP_AI_PROBE_TIME     120000      /* ms; then a probe is lost */
-#define NGX_HTTP_AI_LIMITED_TIME   1000        /* ms until a slot in flight
-                                                  may be free again */
+#define NGX_HTTP_AI_SOON           1000        /* ms; when what is in flight
+                                                  may have ended */
 #define NGX_HTTP_AI_EWMA_HALF      10000       /* ms */
 #define NGX_HTTP_AI_MAX_WORKERS    64          /* old ones of reloads too */
 
@@ -22,6 +22,7 @@ typedef struct {
     ngx_msec_t                     until;      /* a probe of a closed one is
                                                   due then */
     ngx_msec_t                     probe;      /* one is out until then */
+    ngx_pid_t                      prober;     /* the worker that sent it */
     ngx_msec_t                     since;      /* closed last */
     ngx_uint_t                     level;      /* failures in a row */
     uint32_t                       credential; /* that was closed */
@@ -83,6 +84,9 @@ static void *ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_node_e kind, size_t size);
 static uint64_t ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
     ngx_http_ai_node_e kind);
+static ngx_uint_t ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
+    const ngx_http_ai_cell_t *cell);
+static ngx_uint_t ngx_http_ai_health_gone(ngx_pid_t pid);
 static void ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health);
 static void ngx_http_ai_health_cooling(const ngx_http_ai_cooling_t *c,
@@ -107,7 +111,7 @@ static void ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
     ngx_http_ai_verdict_e verdict, int64_t wait_ms);
 static void ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
-    const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e verdict,
+    const ngx_http_ai_pass_t *pass, ngx_http_ai_verdict_e verdict,
     int64_t wait_ms);
 static void ngx_http_ai_health_success(ngx_http_ai_cooling_t *c,
     ngx_msec_t started);
@@ -161,7 +165,7 @@ ngx_http_ai_health_limited_locked(ngx_http_ai_account_node_t *an,
     limit = &cell->account->limit;
 
     if (limit->concurrent && an->inflight >= limit->concurrent) {
-        wait = NGX_HTTP_AI_LIMITED_TIME;
+        wait = NGX_HTTP_AI_SOON;
     }
 
     if (limit->requests.limit) {
@@ -193,6 +197,7 @@ ngx_http_ai_health_enter(ngx_http_ai_zone_t *zone,
     ngx_memzero(pass, sizeof(ngx_http_ai_pass_t));
 
     pass->started = ngx_current_msec;
+    pass->credential = cell->account->credential_hash;
     pass->id = (uint64_t) ngx_pid << 32 | ((uint32_t) ngx_random() | 1);
 
     ngx_http_ai_zone_lock(zone);
@@ -204,6 +209,10 @@ ngx_http_ai_health_enter(ngx_http_ai_zone_t *zone,
 
     ngx_http_ai_health_find_locked(zone, cell, &nodes);
     ngx_http_ai_health_look_locked(&nodes, cell, health);
+
+    if (health->probed && ngx_http_ai_health_lost_locked(&nodes, cell)) {
+        ngx_http_ai_health_look_locked(&nodes, cell, health);
+    }
 
     rc = NGX_OK;
 
@@ -240,6 +249,58 @@ ngx_http_ai_health_enter(ngx_http_ai_zone_t *zone,
 }
 
 
+/* 1: a probe was out whose worker is no more, and is given back */
+
+static ngx_uint_t
+ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
+    const ngx_http_ai_cell_t *cell)
+{
+    ngx_uint_t               i, lost;
+    ngx_http_ai_cooling_t   *c;
+    ngx_http_ai_breaker_t   *b[2];
+    ngx_http_ai_pass_t       pass;
+
+    lost = 0;
+    b[0] = nodes->account ? &nodes->account->breaker : NULL;
+    b[1] = nodes->cell ? &nodes->cell->breaker : NULL;
+
+    for (i = 0; i < 2; i++) {
+
+        if (b[i] && b[i]->probe
+            && ngx_http_ai_health_gone((ngx_pid_t) (b[i]->probe >> 32)))
+        {
+            lost = 1;
+
+            pass.started = ngx_current_msec;
+            pass.id = b[i]->probe;
+            pass.probe = 1;
+
+            (void) ngx_http_ai_health_count(b[i], cell, &pass,
+                                            NGX_HTTP_AI_BREAKER_NEUTRAL, -1);
+        }
+    }
+
+    c = nodes->account ? &nodes->account->cooling : NULL;
+
+    if (c && c->active && c->closed
+        && ngx_http_ai_health_later(c->probe, ngx_current_msec)
+        && ngx_http_ai_health_gone(c->prober))
+    {
+        lost = 1;
+        c->probe = ngx_current_msec;
+    }
+
+    return lost;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_health_gone(ngx_pid_t pid)
+{
+    return pid != ngx_pid && kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH;
+}
+
+
 static void
 ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
@@ -252,6 +313,7 @@ ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
     health->cause = NGX_HTTP_AI_OK;
     health->until = ngx_current_msec;
     health->percent = 100;
+    health->probed = 0;
 
     if (an) {
         if (an->operate != NGX_HTTP_AI_OPERATE_ENABLE) {
@@ -312,8 +374,9 @@ ngx_http_ai_health_cooling(const ngx_http_ai_cooling_t *c,
                                  c->until);
 
     } else if (ngx_http_ai_health_later(c->probe, now)) {
+        health->probed = 1;
         ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_CLOSED, c->cause,
-                                 c->probe);
+                                 now + NGX_HTTP_AI_SOON);
 
     } else {
         ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_PROBE, c->cause,
@@ -343,6 +406,13 @@ ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
         return;
 
     default: /* NGX_HTTP_AI_BREAKER_REFUSE */
+
+        if (view.state == NGX_HTTP_AI_BREAKER_HALF_OPEN) {
+            /* its end will tell, and that may be soon */
+            health->probed = 1;
+            view.until = ngx_current_msec + NGX_HTTP_AI_SOON;
+        }
+
         ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_TRIPPED, cause,
                                  view.until);
     }
@@ -396,7 +466,11 @@ ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
 
         rc = ngx_http_ai_breaker_claim(b[i], now, until, pass->id);
 
-        if (rc == NGX_BUSY && early) {
+        if (rc == NGX_BUSY && early
+            && (b[i]->probes == 0
+                || ngx_http_ai_health_later(now, b[i]->probe_since
+                                                 + NGX_HTTP_AI_SOON)))
+        {
             rc = ngx_http_ai_breaker_claim_early(b[i], now, until, pass->id);
         }
 
@@ -412,6 +486,7 @@ ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
 
     if (c && c->active && c->closed) {
         c->probe = until;
+        c->prober = ngx_pid;
         pass->probe = 1;
     }
 
@@ -437,7 +512,7 @@ ngx_http_ai_health_limits_locked(ngx_http_ai_account_node_t *an,
         ngx_http_ai_health_inflight_locked(an, 0);
 
         if (an->inflight >= limit->concurrent) {
-            wait = NGX_HTTP_AI_LIMITED_TIME;
+            wait = NGX_HTTP_AI_SOON;
         }
     }
 
@@ -510,15 +585,15 @@ ngx_http_ai_health_inflight_locked(ngx_http_ai_account_node_t *an,
         }
     }
 
-    if (n == 0 || own == NULL) {
+    if (n == 0 || own == NULL || own->pid != ngx_pid) {
+
+        /* a new worker may have come for one that died */
 
         for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
 
             w = &an->workers[i];
 
-            if (w->pid && w->pid != ngx_pid
-                && kill(w->pid, 0) == -1 && ngx_errno == NGX_ESRCH)
-            {
+            if (w->pid && ngx_http_ai_health_gone(w->pid)) {
                 an->inflight -= ngx_min(w->n, an->inflight);
                 w->pid = 0;
                 w->n = 0;
@@ -607,8 +682,7 @@ ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
                                             NGX_HTTP_AI_NODE_MODEL,
                                             sizeof(ngx_http_ai_model_node_t));
         if (mn) {
-            ngx_http_ai_health_cool(&mn->cooling, cell->account, verdict,
-                                    wait_ms);
+            ngx_http_ai_health_cool(&mn->cooling, pass, verdict, wait_ms);
         }
 
         return;
@@ -617,15 +691,14 @@ ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
     an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
                                         sizeof(ngx_http_ai_account_node_t));
     if (an) {
-        ngx_http_ai_health_cool(&an->cooling, cell->account, verdict,
-                                wait_ms);
+        ngx_http_ai_health_cool(&an->cooling, pass, verdict, wait_ms);
     }
 }
 
 
 static void
 ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
-    const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e verdict,
+    const ngx_http_ai_pass_t *pass, ngx_http_ai_verdict_e verdict,
     int64_t wait_ms)
 {
     ngx_uint_t                    i;
@@ -644,7 +717,7 @@ ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
     if (row->close) {
         c->closed = 1;
         c->since = now;
-        c->credential = account->credential_hash;
+        c->credential = pass->credential;
     }
 
     c->cause = verdict;
@@ -884,7 +957,8 @@ ngx_http_ai_health_peers(ngx_http_ai_zone_t *zone,
 
         peers[i].percent = health.percent;
         peers[i].inflight = nodes.account ? nodes.account->inflight : 0;
-        peers[i].hash = cells[i].account->hash;
+        peers[i].hash = ngx_http_ai_health_key(&cells[i],
+                                               NGX_HTTP_AI_NODE_MODEL);
         peers[i].price = NGX_HTTP_AI_PICK_NO_PRICE;
         peers[i].time_us = nodes.cell
                            ? ngx_http_ai_pick_ewma(&nodes.cell->time,

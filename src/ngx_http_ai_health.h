@@ -66,6 +66,7 @@ typedef struct {
     ngx_msec_t                     until;      /* ngx_current_msec when it is
                                                   expected back */
     ngx_uint_t                     percent;    /* of its weight, 1..100 */
+    unsigned                       probed:1;   /* a probe is out just now */
 } ngx_http_ai_health_t;
 
 
@@ -75,6 +76,8 @@ typedef struct {
     uint64_t                       id;         /* of its probes; never 0 */
     ngx_msec_t                     started;    /* ngx_current_msec */
     int64_t                        tokens;     /* reserved */
+    uint32_t                       credential; /* hash of the one it is sent
+                                                  with */
     unsigned                       inside:1;   /* must leave */
     unsigned                       probe:1;    /* of a breaker or a closure */
     unsigned                       recorded:1; /* its outcome is known */

@@ -132,9 +132,13 @@ ngx_http_ai_route_next(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone,
         }
 
         if (health.percent < 100 && !pass->probe && faint == NULL
+            && plan->route->balance == NGX_HTTP_AI_BALANCE_WEIGHTED
             && (ngx_uint_t) ngx_random() % 100 >= health.percent)
         {
-            /* it ramps up, or is short of its limit: rather another one */
+            /*
+             * It ramps up, or is short of its limit: rather another one.
+             * The other balancers know the percentage themselves.
+             */
 
             ngx_http_ai_health_leave(zone, &cell, pass, 0);
             faint = &t[i];
@@ -184,6 +188,11 @@ ngx_http_ai_route_least_bad(ngx_http_ai_plan_t *plan,
         ngx_http_ai_route_cell(plan, &t[i], &cell);
         ngx_http_ai_health_check(zone, &cell, &health);
 
+        if (health.probed) {
+            /* somebody went to see already */
+            return NULL;
+        }
+
         if (health.state == NGX_HTTP_AI_HEALTH_TRIPPED
             && (best == NULL
                 || (ngx_msec_int_t) (health.until - until) < 0))
@@ -227,14 +236,15 @@ ngx_http_ai_route_tried(ngx_http_ai_plan_t *plan,
 }
 
 
-void
+ngx_uint_t
 ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone)
 {
-    ngx_uint_t             i;
+    ngx_uint_t             i, open;
     ngx_http_ai_cell_t     cell;
     ngx_http_ai_health_t   health;
     ngx_http_ai_target_t  *t;
 
+    open = 0;
     plan->away = 0;
     t = plan->route->targets.elts;
 
@@ -244,8 +254,13 @@ ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone)
             ngx_http_ai_route_cell(plan, &t[i], &cell);
             ngx_http_ai_health_check(zone, &cell, &health);
             ngx_http_ai_route_away(plan, &health);
+
+            open += health.state == NGX_HTTP_AI_HEALTH_OPEN
+                    || health.state == NGX_HTTP_AI_HEALTH_PROBE;
         }
     }
+
+    return open;
 }
 
 

@@ -88,8 +88,11 @@ ngx_http_ai_target_t *ngx_http_ai_route_next(ngx_http_ai_plan_t *plan,
 ngx_http_ai_target_t *ngx_http_ai_route_least_bad(ngx_http_ai_plan_t *plan,
     ngx_http_ai_zone_t *zone, ngx_http_ai_pass_t *pass);
 
-/* looks at all that are not banned, for plan->away, back and cause */
-void ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan,
+/*
+ * Looks at all that are not banned, for plan->away, back and cause; how many
+ * of them could be used now.
+ */
+ngx_uint_t ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan,
     ngx_http_ai_zone_t *zone);
 
 /* the target will not be tried again in this request */
