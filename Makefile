@@ -38,7 +38,8 @@ fuzz_bin  := $(fuzz_main:t/fuzz/%.c=$(BUILD)/fuzz/%)
 .DEFAULT_GOAL := module
 .DELETE_ON_ERROR:
 .PHONY: module provider unit pure test demo bench asan fuzz clean help \
-        sdk-test lockcheck deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz
+        sdk-test lockcheck deps-build deps-test deps-demo deps-bench \
+        deps-asan deps-fuzz
 
 
 ## make                the module: build/ngx_http_ai_route_module.so

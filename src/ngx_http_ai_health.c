@@ -4,86 +4,20 @@
  */
 
 
-#include "ngx_http_ai_health.h"
+/* the gate: who may be used, and what is counted while it is */
 
 
-#define NGX_HTTP_AI_HINT_MAX       86400000    /* ms; no provider's word
-                                                  closes for longer */
+#include "ngx_http_ai_health_nodes.h"
+
+
 #define NGX_HTTP_AI_PROBE_TIME     120000      /* ms; then a probe is lost */
 #define NGX_HTTP_AI_SOON           1000        /* ms; when what is in flight
                                                   may have ended */
-#define NGX_HTTP_AI_EWMA_HALF      10000       /* ms */
-#define NGX_HTTP_AI_MAX_WORKERS    64          /* old ones of reloads too */
 
 
-/* cooldown or closure by verdict: of an account, or of one of its models */
-
-typedef struct {
-    ngx_msec_t                     until;      /* a probe of a closed one is
-                                                  due then */
-    ngx_msec_t                     probe;      /* one is out until then */
-    ngx_pid_t                      prober;     /* the worker that sent it */
-    ngx_msec_t                     since;      /* closed last */
-    ngx_uint_t                     level;      /* failures in a row */
-    uint32_t                       credential; /* that was closed */
-    ngx_http_ai_verdict_e          cause;
-    unsigned                       active:1;
-    unsigned                       closed:1;
-} ngx_http_ai_cooling_t;
-
-
-/* requests in flight of one worker, so that a dead one's can be taken back */
-
-typedef struct {
-    ngx_pid_t                      pid;
-    ngx_uint_t                     n;
-} ngx_http_ai_inflight_t;
-
-
-typedef struct {
-    ngx_http_ai_node_t             node;
-    uint32_t                       account;    /* its hash, as in all nodes */
-    ngx_http_ai_cooling_t          cooling;
-    ngx_http_ai_breaker_t          breaker;    /* of connections */
-    ngx_http_ai_headroom_t         headroom;
-    ngx_http_ai_rate_bucket_t      requests;
-    ngx_http_ai_rate_bucket_t      tokens;
-    ngx_http_ai_operate_e          operate;
-    ngx_uint_t                     inflight;   /* sum of the workers' */
-    ngx_http_ai_inflight_t         workers[NGX_HTTP_AI_MAX_WORKERS];
-} ngx_http_ai_account_node_t;
-
-
-typedef struct {
-    ngx_http_ai_node_t             node;
-    uint32_t                       account;
-    ngx_http_ai_cooling_t          cooling;
-} ngx_http_ai_model_node_t;
-
-
-typedef struct {
-    ngx_http_ai_node_t             node;
-    uint32_t                       account;
-    ngx_http_ai_breaker_t          breaker;
-    ngx_http_ai_pick_ewma_t        time;
-} ngx_http_ai_cell_node_t;
-
-
-/* the three nodes of a cell; each may be missing */
-
-typedef struct {
-    ngx_http_ai_account_node_t    *account;
-    ngx_http_ai_model_node_t      *model;
-    ngx_http_ai_cell_node_t       *cell;
-} ngx_http_ai_nodes_t;
-
-
-static void ngx_http_ai_health_find_locked(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_nodes_t *nodes);
-static void *ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_node_e kind, size_t size);
-static uint64_t ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
-    ngx_http_ai_node_e kind);
+static void ngx_http_ai_health_limited_locked(
+    ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
+    ngx_http_ai_health_t *health);
 static ngx_uint_t ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
     const ngx_http_ai_cell_t *cell);
 static ngx_uint_t ngx_http_ai_health_gone(ngx_pid_t pid);
@@ -97,38 +31,13 @@ static void ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
 static void ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
     ngx_http_ai_health_e state, ngx_http_ai_verdict_e cause,
     ngx_msec_t until);
-static void ngx_http_ai_health_limited_locked(
-    ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
-    ngx_http_ai_health_t *health);
+static ngx_int_t ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes,
+    ngx_uint_t early, ngx_http_ai_pass_t *pass);
 static ngx_int_t ngx_http_ai_health_limits_locked(
     ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
     int64_t tokens, ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health);
-static ngx_int_t ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes,
-    ngx_uint_t early, ngx_http_ai_pass_t *pass);
 static void ngx_http_ai_health_inflight_locked(
     ngx_http_ai_account_node_t *an, ngx_int_t n);
-static void ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms);
-static void ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
-    const ngx_http_ai_pass_t *pass, ngx_http_ai_verdict_e verdict,
-    int64_t wait_ms);
-static void ngx_http_ai_health_success(ngx_http_ai_cooling_t *c,
-    ngx_msec_t started);
-static void ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms,
-    ngx_http_ai_breaker_move_e *moves);
-static ngx_http_ai_breaker_move_e ngx_http_ai_health_count(
-    ngx_http_ai_breaker_t *b, const ngx_http_ai_cell_t *cell,
-    const ngx_http_ai_pass_t *pass, ngx_http_ai_breaker_outcome_e outcome,
-    int64_t wait_ms);
-static void ngx_http_ai_health_log(const ngx_http_ai_cell_t *cell,
-    ngx_http_ai_breaker_move_e move, ngx_uint_t of_account);
-
-
-#define ngx_http_ai_health_later(a, b)                                        \
-    ((ngx_msec_int_t) ((a) - (b)) > 0)
 
 
 void
@@ -613,276 +522,6 @@ ngx_http_ai_health_inflight_locked(ngx_http_ai_account_node_t *an,
 
 
 void
-ngx_http_ai_health_record(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms)
-{
-    ngx_http_ai_breaker_move_e  moves[2];
-
-    moves[0] = NGX_HTTP_AI_BREAKER_STAYED;
-    moves[1] = NGX_HTTP_AI_BREAKER_STAYED;
-
-    ngx_http_ai_zone_lock(zone);
-
-    ngx_http_ai_health_verdict_locked(zone, cell, pass, verdict, wait_ms);
-    ngx_http_ai_health_breakers_locked(zone, cell, pass, verdict, wait_ms,
-                                       ms, moves);
-
-    ngx_http_ai_zone_unlock(zone);
-
-    ngx_http_ai_health_log(cell, moves[0], 1);
-    ngx_http_ai_health_log(cell, moves[1], 0);
-
-    pass->recorded = 1;
-    pass->probe = 0;
-}
-
-
-static void
-ngx_http_ai_health_verdict_locked(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms)
-{
-    ngx_http_ai_nodes_t           nodes;
-    ngx_http_ai_model_node_t     *mn;
-    ngx_http_ai_account_node_t   *an;
-    const ngx_http_ai_verdict_t  *row;
-
-    row = ngx_http_ai_verdict(verdict);
-
-    if (row->scope == NGX_HTTP_AI_SCOPE_NONE
-        || (row->cooldown == 0 && wait_ms < 0))
-    {
-        ngx_http_ai_health_find_locked(zone, cell, &nodes);
-
-        if (nodes.account && pass->probe && nodes.account->cooling.closed) {
-            /* says nothing about the closure, unless it is a success */
-            nodes.account->cooling.probe = ngx_current_msec;
-        }
-
-        if (verdict == NGX_HTTP_AI_OK) {
-
-            if (nodes.account) {
-                ngx_http_ai_health_success(&nodes.account->cooling,
-                                           pass->started);
-            }
-
-            if (nodes.model) {
-                ngx_http_ai_health_success(&nodes.model->cooling,
-                                           pass->started);
-            }
-        }
-
-        return;
-    }
-
-    if (row->scope == NGX_HTTP_AI_SCOPE_MODEL) {
-
-        mn = ngx_http_ai_health_make_locked(zone, cell,
-                                            NGX_HTTP_AI_NODE_MODEL,
-                                            sizeof(ngx_http_ai_model_node_t));
-        if (mn) {
-            ngx_http_ai_health_cool(&mn->cooling, pass, verdict, wait_ms);
-        }
-
-        return;
-    }
-
-    an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
-                                        sizeof(ngx_http_ai_account_node_t));
-    if (an) {
-        ngx_http_ai_health_cool(&an->cooling, pass, verdict, wait_ms);
-    }
-}
-
-
-static void
-ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
-    const ngx_http_ai_pass_t *pass, ngx_http_ai_verdict_e verdict,
-    int64_t wait_ms)
-{
-    ngx_uint_t                    i;
-    ngx_msec_t                    now, until, wait;
-    const ngx_http_ai_verdict_t  *row;
-
-    now = ngx_current_msec;
-    row = ngx_http_ai_verdict(verdict);
-
-    if (!c->active) {
-        ngx_memzero(c, sizeof(ngx_http_ai_cooling_t));
-        c->active = 1;
-        c->until = now;
-    }
-
-    if (row->close) {
-        c->closed = 1;
-        c->since = now;
-        c->credential = pass->credential;
-    }
-
-    c->cause = verdict;
-    c->probe = now;
-
-    if (wait_ms >= 0) {
-        wait = ngx_min(wait_ms, NGX_HTTP_AI_HINT_MAX);
-
-    } else {
-        wait = row->cooldown;
-
-        for (i = 0; i < c->level && wait < row->cooldown_max; i++) {
-            wait *= 2;
-        }
-
-        wait = ngx_min(wait, row->cooldown_max);
-
-        /* a failure while it cools down is one of the same wave */
-
-        if (!ngx_http_ai_health_later(c->until, now)) {
-            c->level++;
-        }
-    }
-
-    until = now + wait;
-
-    if (ngx_http_ai_health_later(until, c->until)) {
-        c->until = until;
-    }
-}
-
-
-static void
-ngx_http_ai_health_success(ngx_http_ai_cooling_t *c, ngx_msec_t started)
-{
-    if (!c->active) {
-        return;
-    }
-
-    if (c->closed) {
-
-        /* not by an old request's late success */
-
-        if (ngx_http_ai_health_later(started, c->since)) {
-            c->active = 0;
-        }
-
-        return;
-    }
-
-    if (!ngx_http_ai_health_later(c->until, ngx_current_msec)) {
-        c->active = 0;
-    }
-}
-
-
-static void
-ngx_http_ai_health_breakers_locked(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_verdict_e verdict, int64_t wait_ms, int64_t ms,
-    ngx_http_ai_breaker_move_e *moves)
-{
-    ngx_http_ai_cell_node_t        *cn;
-    ngx_http_ai_account_node_t     *an;
-    const ngx_http_ai_verdict_t    *row;
-    ngx_http_ai_breaker_outcome_e   outcome;
-
-    row = ngx_http_ai_verdict(verdict);
-
-    an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
-                                        sizeof(ngx_http_ai_account_node_t));
-    if (an) {
-        /* any other outcome shows that connections work, or nothing */
-
-        outcome = row->account_wide ? NGX_HTTP_AI_BREAKER_FAILED
-                  : verdict == NGX_HTTP_AI_CLIENT_CLOSED
-                    ? NGX_HTTP_AI_BREAKER_NEUTRAL : NGX_HTTP_AI_BREAKER_OK;
-
-        moves[0] = ngx_http_ai_health_count(&an->breaker, cell, pass, outcome,
-                                            wait_ms);
-    }
-
-    cn = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_CELL,
-                                        sizeof(ngx_http_ai_cell_node_t));
-    if (cn == NULL) {
-        return;
-    }
-
-    outcome = NGX_HTTP_AI_BREAKER_NEUTRAL;
-
-    if (verdict == NGX_HTTP_AI_OK) {
-
-        outcome = NGX_HTTP_AI_BREAKER_OK;
-
-        if (cell->account->breaker.slow && ms >= 0
-            && (ngx_msec_t) ms >= cell->account->breaker.slow)
-        {
-            outcome = NGX_HTTP_AI_BREAKER_SLOW;
-        }
-
-        if (ms >= 0) {
-            ngx_http_ai_pick_ewma_add(&cn->time, (uint64_t) ms * 1000 + 1,
-                                      ngx_current_msec,
-                                      NGX_HTTP_AI_EWMA_HALF);
-        }
-
-    } else if (row->counts && !row->account_wide) {
-        outcome = NGX_HTTP_AI_BREAKER_FAILED;
-    }
-
-    moves[1] = ngx_http_ai_health_count(&cn->breaker, cell, pass, outcome,
-                                        wait_ms);
-}
-
-
-static ngx_http_ai_breaker_move_e
-ngx_http_ai_health_count(ngx_http_ai_breaker_t *b,
-    const ngx_http_ai_cell_t *cell, const ngx_http_ai_pass_t *pass,
-    ngx_http_ai_breaker_outcome_e outcome, int64_t wait_ms)
-{
-    ngx_http_ai_breaker_event_t  ev;
-
-    ev.started = pass->started;
-    ev.outcome = outcome;
-    ev.hint_ms = wait_ms;
-    ev.random = (uint32_t) ngx_random();
-    ev.id = pass->probe ? pass->id : 0;
-
-    return ngx_http_ai_breaker_record(b, &cell->account->breaker,
-                                      ngx_current_msec, &ev);
-}
-
-
-/* transitions, never repetitions; not under the lock, since it writes */
-
-static void
-ngx_http_ai_health_log(const ngx_http_ai_cell_t *cell,
-    ngx_http_ai_breaker_move_e move, ngx_uint_t of_account)
-{
-    ngx_uint_t  level;
-
-    static const char  *moves[] = { "", "opened", "reopened", "recovered" };
-
-    if (move == NGX_HTTP_AI_BREAKER_STAYED) {
-        return;
-    }
-
-    level = (move == NGX_HTTP_AI_BREAKER_RECOVERED) ? NGX_LOG_NOTICE
-                                                    : NGX_LOG_WARN;
-
-    if (of_account) {
-        ngx_log_error(level, ngx_cycle->log, 0,
-                      "ai account \"%V\": breaker of its connections %s",
-                      &cell->account->name, moves[move]);
-        return;
-    }
-
-    ngx_log_error(level, ngx_cycle->log, 0,
-                  "ai account \"%V\" model \"%V\"%s: breaker %s",
-                  &cell->account->name, cell->model,
-                  cell->stream ? ", streamed" : "", moves[move]);
-}
-
-
-void
 ngx_http_ai_health_leave(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass, int64_t tokens)
 {
@@ -1043,7 +682,7 @@ ngx_http_ai_health_operate(ngx_http_ai_zone_t *zone,
 }
 
 
-static void
+void
 ngx_http_ai_health_find_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_nodes_t *nodes)
 {
@@ -1061,7 +700,7 @@ ngx_http_ai_health_find_locked(ngx_http_ai_zone_t *zone,
 }
 
 
-static void *
+void *
 ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_node_e kind, size_t size)
 {
@@ -1071,7 +710,7 @@ ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
 }
 
 
-static uint64_t
+uint64_t
 ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
     ngx_http_ai_node_e kind)
 {

@@ -338,15 +338,15 @@ is(statuses(@r), '200:700', 'all are served');
 my ($first) = grep { hits('a', $_) } @r;
 between($first->{t}, 0, 0.8, 'the probe');
 
-sub share {
+my $share = sub {
     my ($from, $to) = @_;
     my @part = grep { $_->{t} > $first->{t} + $from
                       && $_->{t} <= $first->{t} + $to } @r;
     return int 100 * hits('a', @part) / (@part || 1);
-}
-between(share(0.02, 0.3), 2, 35, 'share at first');
-between(share(0.7, 1.3), 35, 75, 'half-way');
-between(share(2.1, 2.7), 100, 100, 'at the end');
+};
+between($share->(0.02, 0.3), 2, 35, 'share at first');
+between($share->(0.7, 1.3), 35, 75, 'half-way');
+between($share->(2.1, 2.7), 100, 100, 'at the end');
 
 
 
@@ -421,8 +421,6 @@ is(way(ask(model => 'm2', stream => 1)), 'a', 'for all of them');
 
 
 === TEST 8: what does not count
---- routes
-ai_class patient { expose trail; max_wait off; retry_same off; stall 20s; }
 --- accounts
 ai_breaker failures=3 rate=100 open=20s max_open=20s;
 upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 
-#define NGX_HTTP_AI_LOCKCHECK_US  5000     /* a lock this long is worth a note */
+#define NGX_HTTP_AI_LOCKCHECK_US  5000     /* longer is worth a note */
 
 
 #define ngx_http_ai_lockcheck_caller()  __builtin_return_address(0)
