@@ -26,7 +26,7 @@ static void ngx_http_ai_attempt_save_session(ngx_peer_connection_t *pc,
 static ngx_int_t ngx_http_ai_attempt_pause(ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_enter(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
-static void ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at);
+static ngx_int_t ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_delegate(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_prepare(ngx_http_request_t *r,
@@ -69,6 +69,7 @@ ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
 
     if (ngx_http_upstream_create(r) != NGX_OK) {
         ngx_http_ai_attempt_unpark(at);
+        ngx_http_ai_attempt_leave(at);
         return NGX_ERROR;
     }
 
@@ -208,6 +209,12 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
         }
 
         rc = ngx_http_ai_attempt_enter(r, at);
+
+        if (rc == NGX_DECLINED) {
+            ngx_http_ai_attempt_reconsider(at);
+            continue;
+        }
+
         if (rc != NGX_OK) {
             return rc;
         }
@@ -295,6 +302,12 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 {
     ngx_http_ai_try_t  *try;
 
+    if (!at->again && !at->renew
+        && ngx_http_ai_attempt_admit(at) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
     at->judged = 0;
     at->decided = 0;
     at->reported = 0;
@@ -315,8 +328,6 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         return ngx_http_ai_attempt_delegate(r, at);
     }
 
-    ngx_http_ai_attempt_admit(at);
-
     at->target = at->next;
     at->next = NULL;
     at->stale = 0;
@@ -333,10 +344,11 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 /*
  * The next target's pass becomes the current one.  The same target once more
  * asks for a pass of its own; it is tried even if its breaker has opened just
- * now, for the ladder has decided so.
+ * now, for the ladder has decided so, but not against a limit, a closure or
+ * the operator's word: NGX_DECLINED.
  */
 
-static void
+static ngx_int_t
 ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at)
 {
     ngx_http_ai_ctx_t     *ctx;
@@ -350,11 +362,20 @@ ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at)
     if (at->next_pass.inside) {
         at->pass = at->next_pass;
         at->next_pass.inside = 0;
-        return;
+        return NGX_OK;
     }
 
-    (void) ngx_http_ai_health_enter(ctx->conf->zone, &at->cell,
-                                    ctx->plan.tokens, 1, &at->pass, &health);
+    if (ngx_http_ai_health_enter(ctx->conf->zone, &at->cell, ctx->plan.tokens,
+                                 1, &at->pass, &health)
+        == NGX_OK
+        || health.state == NGX_HTTP_AI_HEALTH_TRIPPED)
+    {
+        return NGX_OK;
+    }
+
+    at->next = NULL;
+
+    return NGX_DECLINED;
 }
 
 
@@ -369,7 +390,7 @@ ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at)
     ctx = at->ctx;
     used = &ctx->stream.tokens;
 
-    tokens = !at->committed ? 0
+    tokens = !at->committed || at->reply.status >= 300 ? 0
              : used->found ? used->input + used->output : -1;
 
     ngx_http_ai_health_leave(ctx->conf->zone, &at->cell, &at->pass, tokens);

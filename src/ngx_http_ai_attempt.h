@@ -132,7 +132,9 @@ struct ngx_http_ai_attempt_s {
     ngx_msec_t                     first;      /* ms to the first content */
     ngx_uint_t                     stale;      /* dead kept connections met */
     ngx_uint_t                     backup;     /* index of the next backup */
-    ngx_http_ai_plan_t             own;        /* the request's, meanwhile */
+    ngx_http_ai_plan_t             own;        /* the request's plan ... */
+    ngx_http_ai_plan_t             other;      /* ... and the backup's, while
+                                                  the other is in use */
     ngx_recv_pt                    recv;       /* the connection's, while
                                                   ours is in its place */
     ngx_msec_t                     progress;   /* when the last event that is
@@ -256,6 +258,7 @@ void ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at);
 /* ngx_http_ai_attempt_next.c: the ladder's step, in at->step and at->next */
 void ngx_http_ai_attempt_first(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at);
+void ngx_http_ai_attempt_reconsider(ngx_http_ai_attempt_t *at);
 ngx_int_t ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at);
 
 /* ngx_http_ai_attempt_park.c: a pause of ms, as peer.get's answer */

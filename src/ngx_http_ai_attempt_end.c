@@ -74,7 +74,9 @@ ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at)
         verdict = try->verdict;
 
         if (at->ctx->outcome == NGX_HTTP_AI_OUTCOME_CLIENT_GONE) {
-            verdict = NGX_HTTP_AI_CLIENT_CLOSED;
+            /* it had content, so the provider did well */
+            verdict = at->reply.status < 300 ? NGX_HTTP_AI_OK
+                                             : NGX_HTTP_AI_CLIENT_CLOSED;
         }
 
         if (!at->reported
@@ -86,6 +88,12 @@ ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at)
                                       &at->pass, verdict, -1,
                                       (int64_t) try->elapsed);
         }
+    }
+
+    if (at->pass.probe) {
+        /* no word of it yet: an error of our own */
+        ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell, &at->pass,
+                                  NGX_HTTP_AI_CLIENT_CLOSED, -1, -1);
     }
 
     ngx_http_ai_attempt_leave(at);

@@ -101,6 +101,17 @@ ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at)
 }
 
 
+/* what was decided cannot be done any more */
+
+void
+ngx_http_ai_attempt_reconsider(ngx_http_ai_attempt_t *at)
+{
+    ngx_http_ai_route_refresh(&at->ctx->plan, 0);
+
+    ngx_http_ai_attempt_step(at, at->tries[at->ntries - 1].verdict);
+}
+
+
 static void
 ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
     ngx_http_ai_verdict_e verdict)
@@ -142,6 +153,13 @@ ngx_http_ai_attempt_step(ngx_http_ai_attempt_t *at,
         at->same_tried = 1;
         at->waited += decision.delay;
         at->next = at->target;
+
+        if (!ngx_http_ai_route_owns(&ctx->plan, at->target)) {
+            /* it is the backup's, and wants its model's name */
+            ctx->plan = at->other;
+            at->on_backup = 1;
+        }
+
         break;
 
     case NGX_HTTP_AI_STEP_BACKUP:
@@ -235,6 +253,7 @@ ngx_http_ai_attempt_rungs(ngx_http_ai_attempt_t *at,
 
         /* what is left, waiting too, is left of the request's own route */
 
+        at->other = ctx->plan;
         ctx->plan = at->own;
         ctx->plan.eligible = 0;
         at->on_backup = 0;

@@ -11,13 +11,15 @@
 
 
 #define NGX_HTTP_AI_PROBE_TIME     120000      /* ms; then a probe is lost */
+#define NGX_HTTP_AI_SWEEP          20          /* ms between two looks for
+                                                  dead workers */
 #define NGX_HTTP_AI_SOON           1000        /* ms; when what is in flight
                                                   may have ended */
 
 
 static void ngx_http_ai_health_limited_locked(
     ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
-    ngx_http_ai_health_t *health);
+    int64_t tokens, ngx_http_ai_health_t *health);
 static ngx_uint_t ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
     const ngx_http_ai_cell_t *cell);
 static ngx_uint_t ngx_http_ai_health_gone(ngx_pid_t pid);
@@ -38,11 +40,13 @@ static ngx_int_t ngx_http_ai_health_limits_locked(
     int64_t tokens, ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health);
 static void ngx_http_ai_health_inflight_locked(
     ngx_http_ai_account_node_t *an, ngx_int_t n);
+static void ngx_http_ai_health_sweep_locked(ngx_http_ai_account_node_t *an);
 
 
 void
 ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
+    const ngx_http_ai_cell_t *cell, int64_t tokens,
+    ngx_http_ai_health_t *health)
 {
     ngx_http_ai_nodes_t  nodes;
 
@@ -52,7 +56,8 @@ ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
     ngx_http_ai_health_look_locked(&nodes, cell, health);
 
     if (nodes.account && health->state == NGX_HTTP_AI_HEALTH_OPEN) {
-        ngx_http_ai_health_limited_locked(nodes.account, cell, health);
+        ngx_http_ai_health_limited_locked(nodes.account, cell, tokens,
+                                          health);
     }
 
     ngx_http_ai_zone_unlock(zone);
@@ -63,7 +68,8 @@ ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
 
 static void
 ngx_http_ai_health_limited_locked(ngx_http_ai_account_node_t *an,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
+    const ngx_http_ai_cell_t *cell, int64_t tokens,
+    ngx_http_ai_health_t *health)
 {
     int64_t                          wait;
     ngx_msec_t                       now;
@@ -83,8 +89,10 @@ ngx_http_ai_health_limited_locked(ngx_http_ai_account_node_t *an,
     }
 
     if (limit->tokens.limit) {
+        tokens = ngx_min(tokens, limit->tokens.limit);
         wait = ngx_max(wait, ngx_http_ai_rate_wait(&limit->tokens,
-                                                   &an->tokens, now, 1));
+                                                   &an->tokens, now,
+                                                   tokens));
     }
 
     if (wait > 0) {
@@ -121,6 +129,10 @@ ngx_http_ai_health_enter(ngx_http_ai_zone_t *zone,
 
     if (health->probed && ngx_http_ai_health_lost_locked(&nodes, cell)) {
         ngx_http_ai_health_look_locked(&nodes, cell, health);
+    }
+
+    if (an) {
+        ngx_http_ai_health_sweep_locked(an);
     }
 
     rc = NGX_OK;
@@ -234,15 +246,15 @@ ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
         ngx_http_ai_health_cooling(&an->cooling, cell->account, health);
         ngx_http_ai_health_breaker(&an->breaker, cell->account,
                                    NGX_HTTP_AI_CONNECT, health);
-
-        health->percent = ngx_min(health->percent,
-                              ngx_http_ai_headroom_percent(&an->headroom,
-                                                           ngx_current_msec));
     }
 
     if (nodes->model) {
         ngx_http_ai_health_cooling(&nodes->model->cooling, cell->account,
                                    health);
+
+        health->percent = ngx_min(health->percent,
+                     ngx_http_ai_headroom_percent(&nodes->model->headroom,
+                                                  ngx_current_msec));
     }
 
     if (nodes->cell) {
@@ -417,12 +429,7 @@ ngx_http_ai_health_limits_locked(ngx_http_ai_account_node_t *an,
     wait = -1;
 
     if (limit->concurrent && an->inflight >= limit->concurrent) {
-
-        ngx_http_ai_health_inflight_locked(an, 0);
-
-        if (an->inflight >= limit->concurrent) {
-            wait = NGX_HTTP_AI_SOON;
-        }
+        wait = NGX_HTTP_AI_SOON;
     }
 
     if (wait == -1 && limit->requests.limit
@@ -466,10 +473,7 @@ ngx_http_ai_health_limits_locked(ngx_http_ai_account_node_t *an,
 }
 
 
-/*
- * Counts n more, or fewer, requests of this worker in flight.  With 0 it only
- * takes back what workers had that are no more.
- */
+/* counts one more, or one less, request of this worker in flight */
 
 static void
 ngx_http_ai_health_inflight_locked(ngx_http_ai_account_node_t *an,
@@ -494,30 +498,45 @@ ngx_http_ai_health_inflight_locked(ngx_http_ai_account_node_t *an,
         }
     }
 
-    if (n == 0 || own == NULL || own->pid != ngx_pid) {
-
-        /* a new worker may have come for one that died */
-
-        for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
-
-            w = &an->workers[i];
-
-            if (w->pid && ngx_http_ai_health_gone(w->pid)) {
-                an->inflight -= ngx_min(w->n, an->inflight);
-                w->pid = 0;
-                w->n = 0;
-                own = own ? own : w;
-            }
-        }
-    }
-
-    if (n == 0 || own == NULL || (n < 0 && own->n == 0)) {
+    if (own == NULL || (n < 0 && own->n == 0)) {
         return;
     }
 
-    own->pid = ngx_pid;
     own->n += n;
+    own->pid = own->n ? ngx_pid : 0;
     an->inflight += n;
+}
+
+
+/*
+ * Takes back what workers had that are no more.  A system call for each
+ * worker with requests in flight, so not for every request.
+ */
+
+static void
+ngx_http_ai_health_sweep_locked(ngx_http_ai_account_node_t *an)
+{
+    ngx_uint_t               i;
+    ngx_http_ai_inflight_t  *w;
+
+    if (an->inflight == 0
+        || ngx_current_msec - an->swept < NGX_HTTP_AI_SWEEP)
+    {
+        return;
+    }
+
+    an->swept = ngx_current_msec;
+
+    for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
+
+        w = &an->workers[i];
+
+        if (w->pid && ngx_http_ai_health_gone(w->pid)) {
+            an->inflight -= ngx_min(w->n, an->inflight);
+            w->pid = 0;
+            w->n = 0;
+        }
+    }
 }
 
 
@@ -562,16 +581,14 @@ void
 ngx_http_ai_health_headroom(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, const ngx_http_ai_headroom_feed_t *feed)
 {
-    ngx_http_ai_account_node_t  *an;
+    ngx_http_ai_model_node_t  *mn;
 
     ngx_http_ai_zone_lock(zone);
 
-    an = (ngx_http_ai_account_node_t *)
-         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
-                    ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_ACCOUNT));
-
-    if (an) {
-        ngx_http_ai_headroom_update(&an->headroom, feed, ngx_current_msec);
+    mn = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_MODEL,
+                                        sizeof(ngx_http_ai_model_node_t));
+    if (mn) {
+        ngx_http_ai_headroom_update(&mn->headroom, feed, ngx_current_msec);
     }
 
     ngx_http_ai_zone_unlock(zone);
@@ -593,6 +610,10 @@ ngx_http_ai_health_peers(ngx_http_ai_zone_t *zone,
 
         ngx_http_ai_health_find_locked(zone, &cells[i], &nodes);
         ngx_http_ai_health_look_locked(&nodes, &cells[i], &health);
+
+        if (nodes.account) {
+            ngx_http_ai_health_sweep_locked(nodes.account);
+        }
 
         peers[i].percent = health.percent;
         peers[i].inflight = nodes.account ? nodes.account->inflight : 0;
@@ -652,7 +673,6 @@ ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,
             an = (ngx_http_ai_account_node_t *) node;
             an->cooling.active = 0;
             ngx_http_ai_breaker_reset(&an->breaker, ngx_current_msec);
-            ngx_memzero(&an->headroom, sizeof(ngx_http_ai_headroom_t));
         }
     }
 

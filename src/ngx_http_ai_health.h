@@ -13,7 +13,8 @@
  *   ACCOUNT   account                             closure, breaker of its
  *                                                 connections, in flight,
  *                                                 limits, operator's word
- *   MODEL     account, upstream model             cooldown by rate limits
+ *   MODEL     account, upstream model             cooldown by rate limits,
+ *                                                 headroom
  *   CELL      account, model, endpoint, stream    breaker, times
  *
  * All functions take the zone's lock once and never yield.
@@ -84,9 +85,10 @@ typedef struct {
 } ngx_http_ai_pass_t;
 
 
-/* looks a cell up; changes nothing */
+/* looks a cell up, for a request of so many tokens; changes nothing */
 void ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health);
+    const ngx_http_ai_cell_t *cell, int64_t tokens,
+    ngx_http_ai_health_t *health);
 
 /*
  * The gate, at the moment of choice: takes a due probe, reserves the limits,
@@ -117,7 +119,7 @@ void ngx_http_ai_health_leave(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass,
     int64_t tokens);
 
-/* what an answer's headers say of the account's limits */
+/* what an answer's headers say of the limits of this account's model */
 void ngx_http_ai_health_headroom(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, const ngx_http_ai_headroom_feed_t *feed);
 

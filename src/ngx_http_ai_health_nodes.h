@@ -47,11 +47,11 @@ typedef struct {
     uint32_t                       account;    /* its hash, as in all nodes */
     ngx_http_ai_cooling_t          cooling;
     ngx_http_ai_breaker_t          breaker;    /* of connections */
-    ngx_http_ai_headroom_t         headroom;
     ngx_http_ai_rate_bucket_t      requests;
     ngx_http_ai_rate_bucket_t      tokens;
     ngx_http_ai_operate_e          operate;
     ngx_uint_t                     inflight;   /* sum of the workers' */
+    ngx_msec_t                     swept;      /* dead workers looked for */
     ngx_http_ai_inflight_t         workers[NGX_HTTP_AI_MAX_WORKERS];
 } ngx_http_ai_account_node_t;
 
@@ -60,6 +60,8 @@ typedef struct {
     ngx_http_ai_node_t             node;
     uint32_t                       account;
     ngx_http_ai_cooling_t          cooling;
+    ngx_http_ai_headroom_t         headroom;   /* providers' limits are per
+                                                  model */
 } ngx_http_ai_model_node_t;
 
 

@@ -51,6 +51,11 @@ ngx_http_ai_health_record(ngx_http_ai_zone_t *zone,
     ngx_http_ai_health_log(cell, moves[0], 1);
     ngx_http_ai_health_log(cell, moves[1], 0);
 
+    if (pass->probe && verdict == NGX_HTTP_AI_OK) {
+        /* if this stream breaks later, that is news after the recovery */
+        pass->started = ngx_current_msec;
+    }
+
     pass->recorded = 1;
     pass->probe = 0;
 }
@@ -125,6 +130,11 @@ ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
 
     now = ngx_current_msec;
     row = ngx_http_ai_verdict(verdict);
+
+    if (c->active && c->closed && c->credential != pass->credential) {
+        /* what an older credential earned */
+        c->active = 0;
+    }
 
     if (!c->active) {
         ngx_memzero(c, sizeof(ngx_http_ai_cooling_t));

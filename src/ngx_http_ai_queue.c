@@ -7,6 +7,10 @@
 #include "ngx_http_ai_queue.h"
 
 
+/* ms between two looks for dead workers, which cost a system call a place */
+#define NGX_HTTP_AI_QUEUE_SWEEP  20
+
+
 static ngx_uint_t ngx_http_ai_queue_lost(ngx_http_ai_slot_t *slot);
 static uint32_t ngx_http_ai_queue_line(const ngx_http_ai_route_t *route,
     const ngx_http_ai_class_t *class);
@@ -42,9 +46,12 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
         }
     }
 
-    if (free == NGX_HTTP_AI_ZONE_SLOTS || same >= class->queue_max) {
-
+    if ((free == NGX_HTTP_AI_ZONE_SLOTS || same >= class->queue_max)
+        && ngx_current_msec - sh->swept >= NGX_HTTP_AI_QUEUE_SWEEP)
+    {
         /* places of dead workers, if there are any, come back now */
+
+        sh->swept = ngx_current_msec;
 
         for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS; i++) {
 

@@ -186,7 +186,7 @@ ngx_http_ai_route_least_bad(ngx_http_ai_plan_t *plan,
         }
 
         ngx_http_ai_route_cell(plan, &t[i], &cell);
-        ngx_http_ai_health_check(zone, &cell, &health);
+        ngx_http_ai_health_check(zone, &cell, plan->tokens, &health);
 
         if (health.probed) {
             /* somebody went to see already */
@@ -252,7 +252,7 @@ ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan, ngx_http_ai_zone_t *zone)
 
         if (plan->allowed & ~plan->banned & ((uint64_t) 1 << i)) {
             ngx_http_ai_route_cell(plan, &t[i], &cell);
-            ngx_http_ai_health_check(zone, &cell, &health);
+            ngx_http_ai_health_check(zone, &cell, plan->tokens, &health);
             ngx_http_ai_route_away(plan, &health);
 
             open += health.state == NGX_HTTP_AI_HEALTH_OPEN
@@ -296,6 +296,18 @@ ngx_http_ai_route_cell(const ngx_http_ai_plan_t *plan,
 }
 
 
+ngx_uint_t
+ngx_http_ai_route_owns(const ngx_http_ai_plan_t *plan,
+    const ngx_http_ai_target_t *target)
+{
+    const ngx_http_ai_target_t  *first;
+
+    first = plan->route->targets.elts;
+
+    return target >= first && target < first + plan->route->targets.nelts;
+}
+
+
 void
 ngx_http_ai_route_ban(ngx_http_ai_plan_t *plan,
     const ngx_http_ai_target_t *target)
@@ -304,7 +316,7 @@ ngx_http_ai_route_ban(ngx_http_ai_plan_t *plan,
 
     first = plan->route->targets.elts;
 
-    if (target >= first && target < first + plan->route->targets.nelts) {
+    if (ngx_http_ai_route_owns(plan, target)) {
         plan->banned |= (uint64_t) 1 << (target - first);
         plan->eligible &= ~plan->banned;
     }

@@ -95,6 +95,10 @@ ngx_http_ai_target_t *ngx_http_ai_route_least_bad(ngx_http_ai_plan_t *plan,
 ngx_uint_t ngx_http_ai_route_scan(ngx_http_ai_plan_t *plan,
     ngx_http_ai_zone_t *zone);
 
+/* 1: the target is one of this plan's route */
+ngx_uint_t ngx_http_ai_route_owns(const ngx_http_ai_plan_t *plan,
+    const ngx_http_ai_target_t *target);
+
 /* the target will not be tried again in this request */
 void ngx_http_ai_route_ban(ngx_http_ai_plan_t *plan,
     const ngx_http_ai_target_t *target);

@@ -7,7 +7,7 @@
 #include "ngx_http_ai_zone.h"
 
 
-#define NGX_HTTP_AI_ZONE_VERSION   1
+#define NGX_HTTP_AI_ZONE_VERSION   2
 #define NGX_HTTP_AI_RETRY_PERCENT  20
 #define NGX_HTTP_AI_RETRY_MIN      100
 

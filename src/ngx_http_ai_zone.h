@@ -76,6 +76,7 @@ typedef struct {
 
     ngx_uint_t               seq;      /* of the last parked request */
     ngx_uint_t               parked;
+    ngx_msec_t               swept;    /* places of dead workers looked for */
     ngx_http_ai_slot_t       slots[NGX_HTTP_AI_ZONE_SLOTS];
 } ngx_http_ai_zone_sh_t;
 

@@ -54,7 +54,6 @@ ai_route three {
     target c model=c tier=3;
 }
 ai_route strict { target m; }
-ai_breaker failures=0 rate=100;
 upstream m {
     server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
     ai_account provider=mistral base=http://m.test/v1;
