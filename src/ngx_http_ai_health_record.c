@@ -155,19 +155,19 @@ ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
         wait = ngx_min(wait_ms, NGX_HTTP_AI_HINT_MAX);
 
     } else {
-        wait = row->cooldown;
-
-        for (i = 0; i < c->level && wait < row->cooldown_max; i++) {
-            wait *= 2;
-        }
-
-        wait = ngx_min(wait, row->cooldown_max);
-
         /* a failure while it cools down is one of the same wave */
 
         if (!ngx_http_ai_health_later(c->until, now)) {
             c->level++;
         }
+
+        wait = row->cooldown;
+
+        for (i = 1; i < c->level && wait < row->cooldown_max; i++) {
+            wait *= 2;
+        }
+
+        wait = ngx_min(wait, row->cooldown_max);
     }
 
     until = now + wait;

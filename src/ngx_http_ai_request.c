@@ -16,6 +16,7 @@
 
 #define NGX_HTTP_AI_BYTES_PER_TOKEN  4
 #define NGX_HTTP_AI_OUTPUT_TOKENS    1024      /* without max_tokens */
+#define NGX_HTTP_AI_MAX_TOKENS       1000000000    /* more is no number */
 
 
 enum {
@@ -656,7 +657,7 @@ ngx_http_ai_request_tokens(ngx_http_ai_facts_t *facts,
 
         if (m[i].type == NGX_HTTP_AI_JSON_NUMBER) {
             n = ngx_atoi(m[i].buf, m[i].len);
-            max = ngx_max(max, n);
+            max = ngx_max(max, ngx_min(n, NGX_HTTP_AI_MAX_TOKENS));
         }
     }
 

@@ -193,7 +193,7 @@ __DATA__
 --- table
 {"model":"same"}
 {"model":"same","messages":[{"role":"user","content":"hi"}]}
- { "messages" : [ ] ,	"model" : "same" } 
+ { "messages" : [ ] ,	"model" : "same" }
 {"model":"s\u0061me"}
 {"model":"same","stream":false,"stream_options":{"include_usage":false}}
 {"model":"same","stream":null}

@@ -584,7 +584,7 @@ $r = ask(model => 'w-less+sim:500', class => 'off');
 is("$r->{status} $r->{h}{'x-ai-model'}", '200 small', 'other errors');
 
 # the backup fails as well: the first error is the answer
-for my $fault ('500', '503', 'reset', '401', 
+for my $fault ('500', '503', 'reset', '401',
                'status=400 dialect=anthropic code=context_length_exceeded')
 {
     operator_reset(qw(a b c d));
