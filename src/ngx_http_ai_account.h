@@ -29,5 +29,10 @@ ngx_int_t ngx_http_ai_account_header(ngx_conf_t *cf,
 ngx_int_t ngx_http_ai_account_init(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_account_t *account);
 
+#if (NGX_HTTP_SSL)
+/* the system's CA certificates, NULL if there are none */
+ngx_str_t *ngx_http_ai_account_bundle(void);
+#endif
+
 
 #endif /* _NGX_HTTP_AI_ACCOUNT_H_INCLUDED_ */

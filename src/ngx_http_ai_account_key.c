@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_ai_account.h"
+#include "ngx_http_ai_secret.h"
 #include "ngx_http_ai_watch.h"
 
 #include <openssl/evp.h>
@@ -201,6 +202,8 @@ ngx_http_ai_account_key_watch(ngx_conf_t *cf, ngx_http_ai_account_t *account,
         return NGX_OK;
     }
 
+    ngx_memzero(&w, sizeof(ngx_http_ai_watch_t));
+
     w.path = *path;
     w.max = NGX_HTTP_AI_KEY_FILE_MAX;
     w.look = *look;
@@ -383,18 +386,25 @@ ngx_http_ai_account_header(ngx_conf_t *cf, ngx_http_ai_account_t *account)
     size += ngx_http_ai_account_header_name(account)->len + sizeof(CRLF) - 1;
 
     line = ngx_pnalloc(cf->pool, size);
-    if (line == NULL) {
+    if (line == NULL
+        || ngx_http_ai_secret_forget(cf->pool, line, size) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     if (account->watched) {
         account->spare = ngx_pnalloc(cf->pool, size);
-        if (account->spare == NULL) {
+        if (account->spare == NULL
+            || ngx_http_ai_secret_forget(cf->pool, account->spare, size)
+               != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
 
     ngx_http_ai_account_header_line(account, line, &credential);
+
+    ngx_explicit_memzero(credential.data, credential.len);
 
     return NGX_OK;
 }

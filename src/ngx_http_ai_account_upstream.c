@@ -244,17 +244,13 @@ ngx_http_ai_account_tls_shared(ngx_http_ai_main_conf_t *amcf,
 static ngx_int_t
 ngx_http_ai_account_tls_trust(ngx_conf_t *cf, ngx_http_ai_account_t *account)
 {
-    ngx_str_t        *bundle;
-    ngx_file_info_t   fi;
+    ngx_str_t  *bundle;
 
-    for (bundle = ngx_http_ai_account_bundles; bundle->len; bundle++) {
+    bundle = ngx_http_ai_account_bundle();
 
-        if (ngx_file_info(bundle->data, &fi) != NGX_FILE_ERROR
-            && ngx_is_file(&fi))
-        {
-            account->trusted = *bundle;
-            return NGX_OK;
-        }
+    if (bundle) {
+        account->trusted = *bundle;
+        return NGX_OK;
     }
 
     ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &account->place,
@@ -263,6 +259,25 @@ ngx_http_ai_account_tls_trust(ngx_conf_t *cf, ngx_http_ai_account_t *account)
                          "trusted=FILE or verify=off", &account->name);
 
     return NGX_ERROR;
+}
+
+
+ngx_str_t *
+ngx_http_ai_account_bundle(void)
+{
+    ngx_str_t        *bundle;
+    ngx_file_info_t   fi;
+
+    for (bundle = ngx_http_ai_account_bundles; bundle->len; bundle++) {
+
+        if (ngx_file_info(bundle->data, &fi) != NGX_FILE_ERROR
+            && ngx_is_file(&fi))
+        {
+            return bundle;
+        }
+    }
+
+    return NULL;
 }
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
+#include "ngx_http_ai_usage.h"
 
 
 /* kept connections found dead before the target itself is blamed */
@@ -50,10 +51,13 @@ ngx_http_ai_attempt_start(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_target_t   *t;
     ngx_http_ai_attempt_t  *at;
 
-    at = ngx_pcalloc(r->pool, sizeof(ngx_http_ai_attempt_t));
+    at = ngx_palloc(r->pool, sizeof(ngx_http_ai_attempt_t));
     if (at == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_memzero(at, offsetof(ngx_http_ai_attempt_t, tries));
+    at->other.route = NULL;
 
     at->ctx = ctx;
     at->deadline = ctx->start + ctx->policy->deadline;
@@ -194,6 +198,7 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
         rc = ngx_http_ai_attempt_pause(at);
 
         if (rc == NGX_AGAIN) {
+            ngx_http_ai_totals_waits(at->ctx);
             return ngx_http_ai_attempt_park(pc, at, at->delay);
         }
 
@@ -221,6 +226,11 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
 
         pc->cached = 0;
         pc->connection = NULL;
+        if (ngx_http_ai_attempt_scripted(at)) {
+            rc = ngx_http_ai_attempt_fault_connect(pc, at);
+            break;
+        }
+
         pc->tries = at->peer.tries;
 
         /*
@@ -233,12 +243,8 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
 
         at->peer.tries = pc->tries;
 
-        if (rc == NGX_OK || rc == NGX_DONE) {
+        if (rc == NGX_OK || rc == NGX_DONE || rc == NGX_ERROR) {
             break;
-        }
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
         }
 
         /* no live server in this block: the ladder goes on at once */
@@ -247,11 +253,17 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
         ngx_http_ai_attempt_decide(at);
     }
 
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
     pc->tries = 1;
 
     if (ngx_http_ai_attempt_prepare(r, at) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_http_ai_totals_waits(at->ctx);
 
     ngx_log_debug4(NGX_LOG_DEBUG_HTTP, pc->log, 0,
                    "ai attempt %ui: account \"%V\" peer \"%V\" cached:%d",
@@ -328,14 +340,24 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         return ngx_http_ai_attempt_delegate(r, at);
     }
 
+    try = &at->tries[at->ntries];
+    ngx_memzero(try, sizeof(ngx_http_ai_try_t));
+    try->why = ngx_http_ai_attempt_why(at);
+
     at->target = at->next;
     at->next = NULL;
     at->stale = 0;
+    at->ntries++;
 
-    try = &at->tries[at->ntries++];
     try->target = at->target;
     try->model = at->cell.model;
+    try->price = ngx_http_ai_prices_find(at->ctx->conf->prices, at->target,
+                                         at->ctx->plan.model);
     try->start = ngx_current_msec;
+
+    if (ngx_http_ai_attempt_fault_enter(at)) {
+        return NGX_OK;
+    }
 
     return ngx_http_ai_attempt_delegate(r, at);
 }
@@ -351,12 +373,15 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 static ngx_int_t
 ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at)
 {
+    int64_t                tokens, nanousd;
     ngx_http_ai_ctx_t     *ctx;
     ngx_http_ai_health_t   health;
 
     ctx = at->ctx;
 
-    ngx_http_ai_health_leave(ctx->conf->zone, &at->cell, &at->pass, 0);
+    ngx_http_ai_attempt_used(at, &tokens, &nanousd);
+    ngx_http_ai_health_leave(ctx->conf->zone, &at->cell, &at->pass, tokens,
+                             nanousd);
     ngx_http_ai_route_cell(&ctx->plan, at->next, &at->cell);
 
     if (at->next_pass.inside) {
@@ -365,10 +390,10 @@ ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at)
         return NGX_OK;
     }
 
-    if (ngx_http_ai_health_enter(ctx->conf->zone, &at->cell, ctx->plan.tokens,
-                                 1, &at->pass, &health)
-        == NGX_OK
-        || health.state == NGX_HTTP_AI_HEALTH_TRIPPED)
+    if (ngx_http_ai_health_enter(ctx->conf->zone, &at->cell,
+                                 &ctx->plan.demand, NGX_HTTP_AI_ENTER_AGAIN,
+                                 &at->pass, &health)
+        == NGX_OK)
     {
         return NGX_OK;
     }
@@ -376,38 +401,6 @@ ngx_http_ai_attempt_admit(ngx_http_ai_attempt_t *at)
     at->next = NULL;
 
     return NGX_DECLINED;
-}
-
-
-void
-ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at)
-{
-    int64_t                tokens;
-    ngx_http_ai_ctx_t     *ctx;
-    ngx_http_ai_cell_t     cell;
-    ngx_http_ai_tokens_t  *used;
-
-    ctx = at->ctx;
-    used = &ctx->stream.tokens;
-
-    tokens = !at->committed || at->reply.status >= 300 ? 0
-             : used->found ? used->input + used->output : -1;
-
-    ngx_http_ai_health_leave(ctx->conf->zone, &at->cell, &at->pass, tokens);
-
-    if (at->next_pass.inside && at->next) {
-
-        /* chosen, but never sent */
-
-        ngx_http_ai_route_cell(&ctx->plan, at->next, &cell);
-
-        if (at->next_pass.probe) {
-            ngx_http_ai_health_record(ctx->conf->zone, &cell, &at->next_pass,
-                                      NGX_HTTP_AI_CLIENT_CLOSED, -1, -1);
-        }
-
-        ngx_http_ai_health_leave(ctx->conf->zone, &cell, &at->next_pass, 0);
-    }
 }
 
 
@@ -466,7 +459,7 @@ ngx_http_ai_attempt_delegate(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     pc->save_session = saved.save_session;
 #endif
 
-    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
+    return rc == NGX_OK && at->peer.get ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -539,6 +532,8 @@ ngx_http_ai_attempt_prepare(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         return NGX_ERROR;
     }
 
+    ngx_http_ai_attempt_fault_prepare(r, at);
+
     /* else ngx_ssl_send_chain() keeps the request's tail in its buffer */
 
     for (cl = u->request_bufs; cl->next; cl = cl->next) { /* void */ }
@@ -570,8 +565,10 @@ ngx_http_ai_attempt_hold_reset(ngx_http_ai_hold_t *hold)
 static void
 ngx_http_ai_attempt_timers(ngx_http_ai_attempt_t *at)
 {
+    int64_t                     own;
     ngx_msec_t                  left, first;
     ngx_http_upstream_conf_t   *conf;
+    ngx_http_ai_account_t      *account;
     const ngx_http_ai_class_t  *policy;
 
     conf = &at->conf;
@@ -587,6 +584,19 @@ ngx_http_ai_attempt_timers(ngx_http_ai_attempt_t *at)
 
     if (first == 0) {
         first = left;
+    }
+
+    at->hurried = 0;
+
+    if (at->ctx->plan.knobs) {
+        account = at->target->account;
+        own = ngx_http_ai_knobs_timeout(at->ctx->plan.knobs, &account->name,
+                                        &account->provider->name);
+
+        if (own && own < (int64_t) ngx_min(first, left)) {
+            first = (ngx_msec_t) own;
+            at->hurried = 1;
+        }
     }
 
     conf->connect_timeout = ngx_min(policy->connect, left);
@@ -642,13 +652,17 @@ ngx_http_ai_attempt_free(ngx_peer_connection_t *pc, void *data,
         }
     }
 
-    pc->tries = at->peer.tries;
+    ngx_http_ai_attempt_fault_leave(pc, at);
 
-    u->conf = &at->target->account->upstream;
-    at->peer.free(pc, at->peer.data, state);
-    u->conf = &at->conf;
+    if (!ngx_http_ai_attempt_scripted(at)) {
+        pc->tries = at->peer.tries;
 
-    at->peer.tries = pc->tries;
+        u->conf = &at->target->account->upstream;
+        at->peer.free(pc, at->peer.data, state);
+        u->conf = &at->conf;
+
+        at->peer.tries = pc->tries;
+    }
 
     /* the core would add a try of its own for a kept connection */
     pc->cached = 0;
@@ -721,7 +735,7 @@ ngx_http_ai_attempt_blame(ngx_peer_connection_t *pc, ngx_http_request_t *r,
     }
 
     if (pc->cached && u->buffer.last == u->buffer.start
-        && at->ctx->facts.endpoint->inference
+        && at->ctx->facts.again
         && at->stale++ < NGX_HTTP_AI_MAX_STALE)
     {
         /* the server closed a kept connection while we were about to use it */
@@ -753,6 +767,10 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
     try->status = at->reply.status;
     try->elapsed = ngx_current_msec - try->start;
 
+    if (verdict != NGX_HTTP_AI_OK) {
+        ngx_http_ai_totals_busy(at->ctx);
+    }
+
     if (verdict != NGX_HTTP_AI_CONNECT
         && (verdict != NGX_HTTP_AI_OK || !at->reply.sse || at->pass.probe))
     {
@@ -780,7 +798,7 @@ ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
 void
 ngx_http_ai_attempt_report(ngx_http_ai_attempt_t *at)
 {
-    ngx_http_ai_try_t  *try;
+    ngx_http_ai_result_t  result;
 
     if (at->reported) {
         return;
@@ -788,12 +806,42 @@ ngx_http_ai_attempt_report(ngx_http_ai_attempt_t *at)
 
     at->reported = 1;
 
-    try = &at->tries[at->ntries - 1];
+    ngx_http_ai_attempt_result(at, &result);
+
+    if (at->hurried && result.verdict == NGX_HTTP_AI_TIMEOUT) {
+        /* its impatience says nothing of the account to the others */
+        result.verdict = NGX_HTTP_AI_CLIENT_CLOSED;
+    }
 
     ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell, &at->pass,
-                              try->verdict,
-                              at->classified ? at->judgement->wait_ms : -1,
-                              at->reply.status ? (int64_t) try->elapsed : -1);
+                              &result);
+}
+
+
+void
+ngx_http_ai_attempt_result(ngx_http_ai_attempt_t *at,
+    ngx_http_ai_result_t *result)
+{
+    ngx_http_ai_try_t     *try;
+    ngx_http_ai_tokens_t   tokens;
+
+    try = &at->tries[at->ntries - 1];
+
+    result->verdict = try->verdict;
+    result->wait_ms = at->classified ? at->judgement->wait_ms : -1;
+    result->ms = at->reply.status ? (int64_t) try->elapsed : -1;
+    result->total_ms = -1;
+    result->tokens = -1;
+
+    if (at->committed && at->reply.sse) {
+        result->total_ms = ngx_current_msec - try->start;
+
+        if (ngx_http_ai_usage_scan_tokens(&at->ctx->stream.scan, 0, &tokens)
+            == NGX_OK)
+        {
+            result->tokens = tokens.output;
+        }
+    }
 }
 
 
@@ -830,6 +878,12 @@ ngx_http_ai_attempt_progress(ngx_http_ai_attempt_t *at, ngx_uint_t progress)
         } else {
             limit = ngx_min(limit, end - now);
         }
+    }
+
+    if (ngx_http_ai_attempt_cutoff(at) != NGX_OK) {
+        at->spent = 1;
+        at->ctx->request->upstream->error = 1;
+        limit = 0;
     }
 
     at->conf.read_timeout = ngx_max(limit, 1);

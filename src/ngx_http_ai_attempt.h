@@ -20,6 +20,7 @@
 
 
 #include "ngx_http_ai_request.h"
+#include "ngx_http_ai_claim.h"
 #include "ngx_http_ai_queue.h"
 #include "pure/ngx_http_ai_classify.h"
 #include "pure/ngx_http_ai_ladder.h"
@@ -38,10 +39,20 @@
 typedef struct {
     ngx_http_ai_target_t          *target;
     const ngx_str_t               *model;      /* sent upstream */
+    const ngx_http_ai_prices_entry_t  *price;  /* NULL: not known */
     ngx_http_ai_verdict_e          verdict;
     ngx_uint_t                     status;     /* upstream's; 0: none */
     ngx_msec_t                     start;      /* ngx_current_msec */
     ngx_msec_t                     elapsed;    /* until its verdict */
+    ngx_http_ai_tokens_t          *tokens;     /* what it used, once it is
+                                                  over; NULL: nothing, or not
+                                                  known */
+    int64_t                        used_tokens;    /* ... and as numbers, -1:
+                                                      not known */
+    int64_t                        used_nanousd;
+    ngx_http_ai_why_e              why;
+    unsigned                       closed:1;   /* used_... are set */
+    unsigned                       fault:1;    /* it met one of a drill */
 } ngx_http_ai_try_t;
 
 
@@ -95,9 +106,29 @@ typedef struct {
     unsigned                       finish:1;   /* what the events said */
     unsigned                       done:1;
     unsigned                       error:1;
+    unsigned                       learnt:1;   /* the first one's ids */
     unsigned                       complete:1;
     unsigned                       waiting:1;  /* for the rest of an error */
 } ngx_http_ai_hold_t;
+
+
+/* a drill's fault, as it works on the current try */
+
+typedef struct {
+    ngx_http_ai_fault_e            kind;       /* NONE: as it is */
+    ngx_uint_t                     status;
+    ngx_msec_t                     due;        /* of SLOW: ngx_current_msec */
+    ngx_event_t                    timer;      /* ... */
+    ngx_socket_t                   far;        /* of a scripted answer: the
+                                                  other end, while open */
+    ngx_recv_pt                    recv;       /* the connection's, while ours
+                                                  is in its place */
+    u_char                        *hidden;     /* in u->buffer: read, but not
+                                                  handed on */
+    size_t                         nhidden;
+    unsigned                       open:1;     /* far is */
+    unsigned                       broken:1;   /* nothing more comes */
+} ngx_http_ai_try_fault_t;
 
 
 struct ngx_http_ai_attempt_s {
@@ -116,25 +147,35 @@ struct ngx_http_ai_attempt_s {
 
     ngx_str_t                      head;       /* forwarded headers, the same
                                                   for every target */
+    u_char                         parent[NGX_HTTP_AI_TRACE_PARENT];
+                                               /* in hex: the last request that
+                                                  was sent, in its trace */
     ngx_http_status_t              status;
     ngx_http_chunked_t             chunked;
     ngx_http_ai_reply_t            reply;
     ngx_http_ai_headroom_feed_t    headroom;   /* the head's rate headers */
     ngx_http_ai_hold_t             hold;
+    ngx_http_ai_try_fault_t        fault;
     ngx_http_ai_judgement_t       *judgement;  /* of the current try, where
                                                   "classified" says so */
 
-    ngx_http_ai_try_t              tries[NGX_HTTP_AI_MAX_ATTEMPTS];
     ngx_uint_t                     ntries;
+    int64_t                        tokens;     /* that all tries used; -1: not
+                                                  known of one, */
+    int64_t                        nanousd;    /* ... and what they cost */
+
+    int64_t                        token_pico; /* price of a token that passes;
+                                                  0: no cut-off */
+    int64_t                        allowance;  /* tokens that are paid for */
 
     ngx_msec_t                     deadline;   /* ngx_current_msec */
     ngx_event_t                    alarm;      /* ... enforces it */
     ngx_msec_t                     first;      /* ms to the first content */
     ngx_uint_t                     stale;      /* dead kept connections met */
     ngx_uint_t                     backup;     /* index of the next backup */
-    ngx_http_ai_plan_t             own;        /* the request's plan ... */
-    ngx_http_ai_plan_t             other;      /* ... and the backup's, while
-                                                  the other is in use */
+    ngx_array_t                   *left;       /* of ngx_http_ai_trail_left_t:
+                                                  out of backups' plans that
+                                                  were given up; NULL: none */
     ngx_recv_pt                    recv;       /* the connection's, while
                                                   ours is in its place */
     ngx_msec_t                     progress;   /* when the last event that is
@@ -177,13 +218,31 @@ struct ngx_http_ai_attempt_s {
     unsigned                       on_backup:1;    /* own has its own plan */
     unsigned                       queued:1;   /* it was, once */
     unsigned                       queue_full:1;
+    unsigned                       dear:1;     /* a backup was too dear */
     unsigned                       parked:1;
     unsigned                       unparked:1; /* the placeholder's state is
                                                   still in r->upstream_states
                                                 */
     unsigned                       in_line:1;
     unsigned                       too_long:1; /* max_duration ended it */
+    unsigned                       spent:1;    /* the key's money ended it */
+    unsigned                       abandoned:1;    /* the client left, the
+                                                  account had all of the
+                                                  request */
+    unsigned                       gated:1;    /* backups wait for an
+                                                  operator */
     unsigned                       injected:1; /* include_usage was ours */
+    unsigned                       hurried:1;  /* by the request's own timeout
+                                                  for this account */
+
+    /* zeroed when they are begun, for most requests use little of it */
+
+    ngx_http_ai_try_t              tries[NGX_HTTP_AI_MAX_ATTEMPTS];
+    ngx_http_ai_plan_t             own;        /* the request's plan, if
+                                                  on_backup, ... */
+    ngx_http_ai_plan_t             other;      /* ... and the backup's, while
+                                                  the other is in use; without
+                                                  a route: none */
 };
 
 
@@ -252,6 +311,23 @@ void ngx_http_ai_attempt_verdict(ngx_http_ai_attempt_t *at,
 /* lets the health room know of the current try's verdict, once */
 void ngx_http_ai_attempt_report(ngx_http_ai_attempt_t *at);
 
+/* how it went so far, as the health room wants it */
+void ngx_http_ai_attempt_result(ngx_http_ai_attempt_t *at,
+    ngx_http_ai_result_t *result);
+
+/*
+ * The current try is over: keeps what it used, in its "tokens", and says how
+ * much that is; 0: nothing, -1: not known.  Adds it to at->tokens and nanousd.
+ */
+void ngx_http_ai_attempt_used(ngx_http_ai_attempt_t *at, int64_t *tokens,
+    int64_t *nanousd);
+
+/*
+ * No more will be used: settles the key's limits, before the client knows that
+ * its answer is complete and asks again.
+ */
+void ngx_http_ai_attempt_settle_key(ngx_http_ai_attempt_t *at);
+
 /* gives back what the current try, or one not begun, holds in the zone */
 void ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at);
 
@@ -259,7 +335,32 @@ void ngx_http_ai_attempt_leave(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_first(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_reconsider(ngx_http_ai_attempt_t *at);
+
+/*
+ * The first step of a request of which no target may be used now, and the
+ * backup model it goes to; nothing is done.  at has ctx and deadline, and is
+ * ctx->attempt.
+ */
+void ngx_http_ai_attempt_outlook(ngx_http_ai_attempt_t *at,
+    ngx_http_ai_decision_t *decision);
+
+/* backup models that may answer; NULL: the n-th of them may not after all */
+ngx_uint_t ngx_http_ai_attempt_backups(ngx_http_ai_ctx_t *ctx);
+ngx_http_ai_backup_t *ngx_http_ai_attempt_backup_of(ngx_http_ai_ctx_t *ctx,
+    ngx_uint_t n);
+
+/* why the target that is about to be tried was chosen */
+ngx_http_ai_why_e ngx_http_ai_attempt_why(const ngx_http_ai_attempt_t *at);
+
+/* 1: what was asked for is too dear, but a backup model that may answer not */
+ngx_uint_t ngx_http_ai_attempt_affordable(ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_attempt_resume(ngx_http_ai_attempt_t *at);
+
+/*
+ * The most that the request may cost, in nanodollars, at any account that it
+ * might go to, those of backup models included; 0 where no price is known.
+ */
+int64_t ngx_http_ai_attempt_dearest(ngx_http_ai_ctx_t *ctx);
 
 /* ngx_http_ai_attempt_park.c: a pause of ms, as peer.get's answer */
 ngx_int_t ngx_http_ai_attempt_park(ngx_peer_connection_t *pc,
@@ -270,10 +371,37 @@ void ngx_http_ai_attempt_replace_pause(ngx_http_request_t *r);
 void ngx_http_ai_attempt_unpark(ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_leave_queue(ngx_http_ai_attempt_t *at);
 
+/*
+ * ngx_http_ai_attempt_fault.c.  Does the try that begins meet a fault?  1: it
+ * does, and nobody is asked: connect() is peer.get then, NGX_DONE or
+ * NGX_ERROR.
+ */
+ngx_uint_t ngx_http_ai_attempt_fault_enter(ngx_http_ai_attempt_t *at);
+ngx_int_t ngx_http_ai_attempt_fault_connect(ngx_peer_connection_t *pc,
+    ngx_http_ai_attempt_t *at);
+
+/* 1: the current try's answer is ours */
+#define ngx_http_ai_attempt_scripted(at)                                      \
+    ((at)->fault.kind != NGX_HTTP_AI_FAULT_NONE                               \
+     && ngx_http_ai_faultspec_scripted((at)->fault.kind))
+
+/* the request is built; and: peer.free */
+void ngx_http_ai_attempt_fault_prepare(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
+void ngx_http_ai_attempt_fault_leave(ngx_peer_connection_t *pc,
+    ngx_http_ai_attempt_t *at);
+
+/*
+ * ngx_http_ai_attempt_cutoff.c: when a stream begins to pass, and whenever
+ * some of it has.  NGX_BUSY: it must end now.  Takes the zone's lock, seldom.
+ */
+void ngx_http_ai_attempt_cutoff_start(ngx_http_ai_attempt_t *at);
+ngx_int_t ngx_http_ai_attempt_cutoff(ngx_http_ai_attempt_t *at);
+
 /* ngx_http_ai_attempt_end.c: u->finalize_request, and the last word */
 void ngx_http_ai_attempt_finalize_request(ngx_http_request_t *r,
     ngx_int_t rc);
-void ngx_http_ai_attempt_refuse(ngx_http_request_t *r,
+ngx_http_ai_cold void ngx_http_ai_attempt_refuse(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 
 

@@ -16,6 +16,23 @@
 #define NGX_HTTP_AI_RETRY_AFTER_MAX  60    /* s; SDKs wait no longer */
 
 
+typedef enum {
+    NGX_HTTP_AI_CUT_BROKEN = 0,
+    NGX_HTTP_AI_CUT_STALLED,
+    NGX_HTTP_AI_CUT_TOO_LONG,
+    NGX_HTTP_AI_CUT_SPENT
+} ngx_http_ai_attempt_cut_e;
+
+
+typedef struct {
+    ngx_uint_t                     status;
+    const char                    *code;
+    const char                    *message;
+    ngx_http_ai_verdict_e          verdict;    /* of the try */
+    ngx_http_ai_outcome_e          outcome;
+} ngx_http_ai_attempt_cut_t;
+
+
 static void ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_attempt_end(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_int_t rc);
@@ -26,6 +43,39 @@ static ngx_http_ai_verdict_e ngx_http_ai_attempt_telling(
 static void ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_attempt_break(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_int_t rc);
+
+
+/*
+ * Why an answer that passed had to end.  The money of a key says nothing of
+ * the account: its try did well.
+ */
+
+static const ngx_http_ai_attempt_cut_t  ngx_http_ai_attempt_cuts[] = {
+
+    [NGX_HTTP_AI_CUT_BROKEN] = {
+        NGX_HTTP_BAD_GATEWAY, "upstream_error",
+        "the upstream stream was cut before its end",
+        NGX_HTTP_AI_SERVER_ERROR, NGX_HTTP_AI_OUTCOME_CUT
+    },
+
+    [NGX_HTTP_AI_CUT_STALLED] = {
+        NGX_HTTP_GATEWAY_TIME_OUT, "deadline_exceeded",
+        "the upstream stream stalled and was ended",
+        NGX_HTTP_AI_TIMEOUT, NGX_HTTP_AI_OUTCOME_STALLED
+    },
+
+    [NGX_HTTP_AI_CUT_TOO_LONG] = {
+        NGX_HTTP_GATEWAY_TIME_OUT, "deadline_exceeded",
+        "the answer took longer than allowed and was ended",
+        NGX_HTTP_AI_TIMEOUT, NGX_HTTP_AI_OUTCOME_CUT
+    },
+
+    [NGX_HTTP_AI_CUT_SPENT] = {
+        NGX_HTTP_TOO_MANY_REQUESTS, "insufficient_quota",
+        "the budget of the key is spent, the answer was ended",
+        NGX_HTTP_AI_OK, NGX_HTTP_AI_OUTCOME_CUT
+    }
+};
 
 
 void
@@ -66,6 +116,7 @@ static void
 ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at)
 {
     ngx_http_ai_try_t      *try;
+    ngx_http_ai_result_t    result;
     ngx_http_ai_verdict_e   verdict;
 
     if (at->ntries && at->committed) {
@@ -84,19 +135,22 @@ ngx_http_ai_attempt_settle(ngx_http_ai_attempt_t *at)
                 && at->ctx->outcome != NGX_HTTP_AI_OUTCOME_CLIENT_GONE
                 && at->reply.status < 300))
         {
+            ngx_http_ai_attempt_result(at, &result);
+            result.verdict = verdict;
+            result.wait_ms = -1;
+
             ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell,
-                                      &at->pass, verdict, -1,
-                                      (int64_t) try->elapsed);
+                                      &at->pass, &result);
         }
     }
 
     if (at->pass.probe) {
         /* no word of it yet: an error of our own */
-        ngx_http_ai_health_record(at->ctx->conf->zone, &at->cell, &at->pass,
-                                  NGX_HTTP_AI_CLIENT_CLOSED, -1, -1);
+        ngx_http_ai_health_nothing(at->ctx->conf->zone, &at->cell, &at->pass);
     }
 
     ngx_http_ai_attempt_leave(at);
+    ngx_http_ai_attempt_settle_key(at);
 }
 
 
@@ -127,6 +181,11 @@ ngx_http_ai_attempt_end(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
         ctx->outcome = NGX_HTTP_AI_OUTCOME_CLIENT_GONE;
 
         if (at->ntries) {
+            at->abandoned = !at->judged && !at->committed
+                            && !ngx_http_ai_attempt_scripted(at)
+                            && r->upstream->request_body_sent
+                            && at->reply.status < NGX_HTTP_SPECIAL_RESPONSE;
+
             ngx_http_ai_attempt_verdict(at, NGX_HTTP_AI_CLIENT_CLOSED);
         }
 
@@ -142,12 +201,12 @@ ngx_http_ai_attempt_end(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
         ctx->outcome = NGX_HTTP_AI_OUTCOME_OK;
 
-        if (ctx->stream.error) {
+        if (ctx->stream.scan.error) {
             /* the provider itself ended the stream with an error event */
-            at->tries[at->ntries - 1].verdict = ctx->stream.verdict;
+            at->tries[at->ntries - 1].verdict = ctx->stream.scan.verdict;
         }
 
-        if (ctx->stream.error || at->reply.status >= 300) {
+        if (ctx->stream.scan.error || at->reply.status >= 300) {
             ctx->outcome = NGX_HTTP_AI_OUTCOME_ERROR;
         }
 
@@ -217,6 +276,7 @@ ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
 void
 ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 {
+    const char                   *more;
     ngx_http_ai_ctx_t            *ctx;
     ngx_http_ai_verdict_e         verdict;
     const ngx_http_ai_verdict_t  *row;
@@ -225,6 +285,10 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     /* first: it finds out who is away, and why */
     ngx_http_ai_attempt_retry_after(at);
+
+    more = at->gated ? ", backups of its class wait for an operator"
+           : at->dear || ctx->plan.dear ? ", others are too dear for its class"
+                                        : "";
 
     verdict = ngx_http_ai_attempt_telling(at);
     row = ngx_http_ai_verdict(verdict);
@@ -236,14 +300,14 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         (void) ngx_http_ai_error_set(r, &ctx->error,
                       NGX_HTTP_SERVICE_UNAVAILABLE, "queue_full",
                       "no account is available for the model \"%V\" and the "
-                      "queue of class \"%V\" is full",
-                      &ctx->facts.model, &ctx->policy->name);
+                      "queue of class \"%V\" is full%s",
+                      &ctx->facts.model, &ctx->policy->name, more);
 
     } else if (at->expired) {
         (void) ngx_http_ai_error_set(r, &ctx->error,
                       NGX_HTTP_GATEWAY_TIME_OUT, "deadline_exceeded",
-                      "no answer within the deadline of %M ms, attempts: %ui",
-                      ctx->policy->deadline, at->ntries);
+                      "no answer within the deadline of %M ms, attempts: "
+                      "%ui%s", ctx->policy->deadline, at->ntries, more);
 
     } else if (at->ntries == 0) {
         (void) ngx_http_ai_error_set(r, &ctx->error,
@@ -252,14 +316,14 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
                       : NGX_HTTP_SERVICE_UNAVAILABLE,
                       row->status == NGX_HTTP_TOO_MANY_REQUESTS
                       ? "rate_limit_exceeded" : "no_target",
-                      "no account is available for the model \"%V\" now: %V",
-                      &ctx->facts.model, &row->name);
+                      "no account is available for the model \"%V\" now: %V%s",
+                      &ctx->facts.model, &row->name, more);
 
     } else {
         (void) ngx_http_ai_error_set(r, &ctx->error, row->status, row->code,
                       "no account could answer for the model \"%V\", "
-                      "attempts: %ui, cause: %V",
-                      &ctx->facts.model, at->ntries, &row->name);
+                      "attempts: %ui, cause: %V%s",
+                      &ctx->facts.model, at->ntries, &row->name, more);
     }
 }
 
@@ -322,7 +386,8 @@ ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at)
     ctx = at->ctx;
 
     if (at->on_backup) {
-        ctx->plan.model = &ctx->facts.model;
+        ngx_http_ai_route_model(&ctx->plan, &ctx->facts.model, NULL,
+                                ctx->facts.model_hash);
         ngx_http_ai_route_plan(&ctx->plan, ctx->route, ctx->facts.endpoint,
                                ctx->policy);
     }
@@ -357,43 +422,43 @@ static void
 ngx_http_ai_attempt_break(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     ngx_int_t rc)
 {
-    ngx_buf_t          *b;
-    ngx_str_t           event;
-    ngx_chain_t         out;
-    ngx_uint_t          stalled;
-    ngx_http_ai_try_t  *try;
-    ngx_http_ai_ctx_t  *ctx;
+    ngx_buf_t                        *b;
+    ngx_str_t                         event;
+    ngx_chain_t                       out;
+    ngx_http_ai_try_t                *try;
+    ngx_http_ai_ctx_t                *ctx;
+    const ngx_http_ai_attempt_cut_t  *cut;
 
     ctx = at->ctx;
-    stalled = (rc == NGX_HTTP_GATEWAY_TIME_OUT);
 
-    if (stalled && at->reply.sse && ctx->policy->max_duration
+    if (rc == NGX_HTTP_GATEWAY_TIME_OUT && at->reply.sse
+        && ctx->policy->max_duration
         && ngx_current_msec - at->passed >= ctx->policy->max_duration)
     {
         /* its time was over, not its patience */
         at->too_long = 1;
-        stalled = 0;
     }
 
+    cut = &ngx_http_ai_attempt_cuts[
+              at->spent ? NGX_HTTP_AI_CUT_SPENT
+              : at->too_long ? NGX_HTTP_AI_CUT_TOO_LONG
+              : rc == NGX_HTTP_GATEWAY_TIME_OUT ? NGX_HTTP_AI_CUT_STALLED
+                                                : NGX_HTTP_AI_CUT_BROKEN];
+
     try = &at->tries[at->ntries - 1];
-    try->verdict = stalled || at->too_long ? NGX_HTTP_AI_TIMEOUT
-                                           : NGX_HTTP_AI_SERVER_ERROR;
+    try->verdict = cut->verdict;
 
-    ctx->outcome = stalled ? NGX_HTTP_AI_OUTCOME_STALLED
-                           : NGX_HTTP_AI_OUTCOME_CUT;
+    ctx->outcome = cut->outcome;
 
-    (void) ngx_http_ai_error_set(r, &ctx->error,
-                  stalled || at->too_long ? NGX_HTTP_GATEWAY_TIME_OUT
-                                          : NGX_HTTP_BAD_GATEWAY,
-                  stalled || at->too_long ? "deadline_exceeded"
-                                          : "upstream_error",
-                  at->too_long
-                  ? "the answer took longer than allowed and was ended"
-                  : stalled
-                    ? "the upstream stream stalled and was ended"
-                    : "the upstream stream was cut before its end");
+    (void) ngx_http_ai_error_set(r, &ctx->error, cut->status, cut->code, "%s",
+                                 cut->message);
 
-    ctx->error.verdict = try->verdict;
+    ctx->error.verdict = cut->verdict;
+
+    if (at->spent) {
+        ctx->error.verdict = NGX_HTTP_AI_QUOTA_EXHAUSTED;
+        ngx_str_set(&ctx->error.type, "insufficient_quota");
+    }
 
     if (!at->reply.sse) {
 
@@ -428,7 +493,7 @@ ngx_http_ai_attempt_break(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     out.buf = b;
     out.next = NULL;
 
-    ctx->stream.mode = NGX_HTTP_AI_STREAM_OFF;
+    ctx->stream.mode = NGX_HTTP_AI_USAGE_SCAN_OFF;
 
     (void) ngx_http_output_filter(r, &out);
 }

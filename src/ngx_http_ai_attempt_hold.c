@@ -25,6 +25,10 @@
 
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
+#include "ngx_http_ai_pin.h"
+
+
+#define NGX_HTTP_AI_ATTEMPT_PINS  16   /* ids of one answer that are kept */
 
 
 static ngx_int_t ngx_http_ai_attempt_peek(ngx_http_request_t *r,
@@ -33,8 +37,8 @@ static ngx_int_t ngx_http_ai_attempt_piece(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, u_char *p, size_t n);
 static ngx_int_t ngx_http_ai_attempt_keep(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, u_char *p, size_t n);
-static ngx_int_t ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at,
-    u_char *p, size_t n);
+static ngx_int_t ngx_http_ai_attempt_events(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, u_char *p, size_t n);
 static ngx_int_t ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_last_event(ngx_http_ai_attempt_t *at);
@@ -55,6 +59,8 @@ static ngx_int_t ngx_http_ai_attempt_more(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
 static ngx_int_t ngx_http_ai_attempt_pass(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+static void ngx_http_ai_attempt_learn(ngx_http_ai_attempt_t *at,
+    const ngx_str_t *text);
 static ngx_int_t ngx_http_ai_attempt_reject(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_http_ai_verdict_e verdict);
 
@@ -191,24 +197,19 @@ static ngx_int_t
 ngx_http_ai_attempt_piece(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     u_char *p, size_t n)
 {
-    ngx_http_ai_stream_t  *st;
-
     if (at->reply.status < 300 && at->reply.sse) {
 
-        st = &at->ctx->stream;
-
-        if (at->hold.seen == 0) {
-            if (ngx_http_ai_stream_carry(r, st) != NGX_OK) {
-                return NGX_ERROR;
-            }
-
-            ngx_http_ai_sse_init(&st->sse, st->carry,
-                                 NGX_HTTP_AI_STREAM_CARRY);
+        if (at->hold.seen == 0
+            && ngx_http_ai_stream_peek(r, &at->ctx->stream,
+                                       at->target->account->provider)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
         at->hold.seen += n;
 
-        return ngx_http_ai_attempt_events(at, p, n);
+        return ngx_http_ai_attempt_events(r, at, p, n);
     }
 
     at->hold.seen += n;
@@ -264,27 +265,31 @@ ngx_http_ai_attempt_keep(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 /* notes what the events say; NGX_DECLINED: an error, no need to look on */
 
 static ngx_int_t
-ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at, u_char *p, size_t n)
+ngx_http_ai_attempt_events(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    u_char *p, size_t n)
 {
-    u_char                        *last;
-    ngx_uint_t                     kind;
-    ngx_http_ai_hold_t            *hold;
-    ngx_http_ai_sse_event_t        ev;
-    const ngx_http_ai_provider_t  *provider;
+    u_char                   *last;
+    ngx_int_t                 rc;
+    ngx_uint_t                kind;
+    ngx_http_ai_hold_t       *hold;
+    ngx_http_ai_stream_t     *st;
+    ngx_http_ai_sse_event_t   ev;
 
     last = p + n;
     hold = &at->hold;
-    provider = at->target->account->provider;
+    st = &at->ctx->stream;
 
-    while (ngx_http_ai_sse_next(&at->ctx->stream.sse, &p, last, &ev)
-           == NGX_OK)
-    {
-        if (hold->content && ngx_http_ai_classify_plain(&ev)) {
-            hold->content++;
-            continue;
+    while ((rc = ngx_http_ai_stream_next(r, st, &p, last, &ev)) == NGX_OK) {
+
+        (void) ngx_http_ai_usage_scan_event(&st->scan, &ev, at->judgement);
+        kind = st->scan.kind;
+
+        /* the first event names it; bytes of a chunked body are not kept */
+
+        if (!hold->learnt && ev.data.len) {
+            hold->learnt = 1;
+            ngx_http_ai_attempt_learn(at, &ev.data);
         }
-
-        kind = ngx_http_ai_classify_event(provider, &ev, at->judgement);
 
         if (kind & NGX_HTTP_AI_EVENT_ERROR) {
             hold->error = 1;
@@ -304,7 +309,7 @@ ngx_http_ai_attempt_events(ngx_http_ai_attempt_t *at, u_char *p, size_t n)
         }
     }
 
-    return NGX_AGAIN;
+    return rc;
 }
 
 
@@ -383,13 +388,20 @@ ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_ai_attempt_last_event(ngx_http_ai_attempt_t *at)
 {
-    ngx_http_ai_sse_event_t  ev;
+    ngx_http_ai_sse_event_t    ev;
+    ngx_http_ai_usage_scan_t  *scan;
 
-    if (ngx_http_ai_sse_end(&at->ctx->stream.sse, &ev) != NGX_OK
-        || !(ngx_http_ai_classify_event(at->target->account->provider, &ev,
-                                        at->judgement)
-             & NGX_HTTP_AI_EVENT_ERROR))
-    {
+    scan = &at->ctx->stream.scan;
+
+    if (scan->ended || ngx_http_ai_sse_end(&scan->sse, &ev) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    scan->ended = 1;
+
+    (void) ngx_http_ai_usage_scan_event(scan, &ev, at->judgement);
+
+    if (!(scan->kind & NGX_HTTP_AI_EVENT_ERROR)) {
         return NGX_OK;
     }
 
@@ -483,16 +495,22 @@ ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
         return ngx_http_ai_attempt_reject(r, at, NGX_HTTP_AI_EMPTY);
     }
 
-    if (ngx_http_ai_attempt_classify(r, at) != NGX_OK) {
-        return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
-    }
-
     body = ngx_http_ai_attempt_held(r, at);
 
     rc = ngx_http_ai_stream_whole(r, &at->ctx->stream, &body);
 
     if (rc == NGX_ERROR) {
         return NGX_ERROR;
+    }
+
+    if (ngx_http_ai_attempt_classify(r, at) != NGX_OK) {
+
+        if (!at->ctx->stream.scan.told) {
+            /* the words of an error are no answer */
+            ngx_http_ai_stream_reset(&at->ctx->stream);
+        }
+
+        return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
     }
 
     if (rc == NGX_DECLINED) {
@@ -626,6 +644,15 @@ ngx_http_ai_attempt_classify(ngx_http_request_t *r,
     ngx_http_ai_classify(at->target->account->provider, &answer, ngx_time(),
                          at->judgement);
 
+    /* no model was asked for: it is what the request names that is not there */
+
+    if (at->judgement->verdict == NGX_HTTP_AI_MODEL_NOT_FOUND
+        && at->ctx->facts.pinned
+        && at->ctx->facts.endpoint->model == NGX_HTTP_AI_MODEL_NONE)
+    {
+        at->judgement->verdict = NGX_HTTP_AI_INVALID_REQUEST;
+    }
+
     at->classified = 1;
 
     return at->judgement->verdict == NGX_HTTP_AI_OK ? NGX_OK : NGX_DECLINED;
@@ -664,12 +691,19 @@ void
 ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
+    ngx_str_t               body;
     ngx_connection_t       *c;
     ngx_http_ai_verdict_e   verdict;
 
     c = r->upstream->peer.connection;
 
     if (at->reply.status < 300 || at->judgement == NULL) {
+
+        if (at->reply.json && at->hold.seen) {
+            /* for what it has used: nothing of it will pass */
+            body = ngx_http_ai_attempt_held(r, at);
+            (void) ngx_http_ai_stream_whole(r, &at->ctx->stream, &body);
+        }
 
         /* a success that broke off or fell silent before its content */
 
@@ -679,7 +713,7 @@ ngx_http_ai_attempt_judge_held(ngx_http_request_t *r,
         } else if (at->hold.seen == 0 && ngx_http_ai_attempt_until_close(r)) {
             verdict = NGX_HTTP_AI_EMPTY;
 
-        } else if (at->reply.sse && at->hold.seen
+        } else if (at->judgement && at->reply.sse && at->hold.seen
                    && ngx_http_ai_attempt_last_event(at) == NGX_DECLINED)
         {
             verdict = at->judgement->verdict;
@@ -742,11 +776,17 @@ ngx_http_ai_attempt_more(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 static ngx_int_t
 ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 {
+    ngx_str_t           body;
     ngx_http_ai_ctx_t  *ctx;
 
     ctx = at->ctx;
 
     ngx_http_ai_attempt_verdict(at, NGX_HTTP_AI_OK);
+
+    if (at->reply.status < 300 && at->reply.json && !at->reply.encoded) {
+        body = ngx_http_ai_attempt_held(r, at);
+        ngx_http_ai_attempt_learn(at, &body);
+    }
 
     at->committed = 1;
     at->first = ngx_current_msec - ctx->start;
@@ -757,11 +797,19 @@ ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         ngx_del_timer(&at->hold.window);
     }
 
+    if (at->reply.sse) {
+        ngx_http_ai_attempt_cutoff_start(at);
+    }
+
     ngx_http_ai_attempt_progress(at, 1);
 
     if (at->reply.sse && at->alarm.timer_set) {
         /* a running stream has limits of its own */
         ngx_del_timer(&at->alarm);
+    }
+
+    if (at->reply.json && at->hold.complete && at->reply.status < 300) {
+        ngx_http_ai_attempt_settle_key(at);
     }
 
     if (at->reply.status >= 300 || at->reply.encoded
@@ -772,8 +820,31 @@ ngx_http_ai_attempt_pass(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     }
 
     return ngx_http_ai_stream_start(r, &ctx->stream,
+                                    at->reply.sse
+                                    ? NGX_HTTP_AI_USAGE_SCAN_SSE
+                                    : NGX_HTTP_AI_USAGE_SCAN_JSON,
                                     at->target->account->provider,
-                                    at->reply.sse, at->injected);
+                                    at->injected);
+}
+
+
+/* of what an account keeps the answer to its maker tells the name */
+
+static void
+ngx_http_ai_attempt_learn(ngx_http_ai_attempt_t *at, const ngx_str_t *text)
+{
+    const ngx_http_ai_endpoint_t  *ep;
+
+    ep = at->ctx->facts.endpoint;
+
+    if (ep->bit == NGX_HTTP_AI_EP_RESOURCES) {
+        ngx_http_ai_pin_learn(at->ctx->conf->zone, at->target->account, text,
+                              NGX_HTTP_AI_ATTEMPT_PINS);
+
+    } else if (ep->keeps) {
+        ngx_http_ai_pin_learn(at->ctx->conf->zone, at->target->account, text,
+                              1);
+    }
 }
 
 

@@ -122,6 +122,8 @@ ngx_http_ai_attempt_wake(ngx_event_t *ev)
     at->unparked = 1;
     at->paused += ngx_current_msec - at->park_start;
 
+    ngx_http_ai_totals_busy(at->ctx);
+
     u->request_sent = 1;       /* there is no connect to test */
 
     u->read_event_handler(r, u);
@@ -159,16 +161,17 @@ ngx_http_ai_attempt_forget_pause(ngx_http_request_t *r)
 void
 ngx_http_ai_attempt_replace_pause(ngx_http_request_t *r)
 {
-    ngx_http_upstream_t  *u;
+    ngx_http_upstream_state_t  *state;
 
-    ngx_http_ai_attempt_forget_pause(r);
+    state = r->upstream_states->elts;
+    state += --r->upstream_states->nelts - 1;
 
-    u = r->upstream;
+    ngx_memzero(state, sizeof(ngx_http_upstream_state_t));
+    state->response_time = (ngx_msec_t) -1;
+    state->connect_time = (ngx_msec_t) -1;
+    state->header_time = (ngx_msec_t) -1;
 
-    ngx_memzero(u->state, sizeof(ngx_http_upstream_state_t));
-    u->state->response_time = (ngx_msec_t) -1;
-    u->state->connect_time = (ngx_msec_t) -1;
-    u->state->header_time = (ngx_msec_t) -1;
+    r->upstream->state = state;
 }
 
 

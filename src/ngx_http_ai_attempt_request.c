@@ -11,10 +11,12 @@
 
 
 #include "ngx_http_ai_attempt.h"
+#include "ngx_http_ai_secret.h"
+#include "pure/ngx_http_ai_multipart.h"
 #include "pure/ngx_http_ai_resp.h"
 
 
-#define NGX_HTTP_AI_MAX_EDITS       3
+#define NGX_HTTP_AI_MAX_EDITS       (3 + NGX_HTTP_AI_KNOBS_MEMBERS)
 #define NGX_HTTP_AI_MAX_CONNECTION  512    /* bytes of a "Connection" read */
 
 
@@ -29,17 +31,24 @@ typedef struct {
 
 static ngx_int_t ngx_http_ai_attempt_head(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at);
+static void ngx_http_ai_attempt_tracestate(ngx_http_request_t *r,
+    ngx_list_t *nominating, ngx_http_ai_trace_state_t *state);
 static ngx_uint_t ngx_http_ai_attempt_forwarded(ngx_http_ai_main_conf_t *amcf,
     ngx_table_elt_t *h, ngx_list_t *nominating);
 static ngx_int_t ngx_http_ai_attempt_edits(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_http_ai_edit_t *edits);
+static void ngx_http_ai_attempt_sort(ngx_http_ai_edit_t *edits, ngx_int_t n);
 static ngx_int_t ngx_http_ai_attempt_insert(ngx_http_request_t *r,
-    ngx_http_ai_attempt_t *at, ngx_str_t *model, ngx_uint_t options,
-    ngx_http_ai_edit_t *edit);
+    ngx_http_ai_attempt_t *at, ngx_uint_t member, ngx_str_t *model,
+    ngx_uint_t options, ngx_http_ai_edit_t *edit);
+static ngx_int_t ngx_http_ai_attempt_edit_form(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_http_ai_edit_t *edits);
 static ngx_uint_t ngx_http_ai_attempt_edit_options(ngx_http_ai_facts_t *facts,
     ngx_http_ai_edit_t *edit);
 static ngx_chain_t *ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, off_t length);
+static ngx_int_t ngx_http_ai_attempt_tail(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_str_t *tail);
 static size_t ngx_http_ai_attempt_args(ngx_str_t *args, u_char *dst);
 static ngx_chain_t **ngx_http_ai_attempt_slice(ngx_http_request_t *r,
     ngx_chain_t **ll, off_t start, off_t end);
@@ -114,13 +123,14 @@ ngx_http_ai_attempt_request(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 static ngx_int_t
 ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 {
-    u_char                   *p;
-    size_t                    len;
-    ngx_list_t               *nominating;
-    ngx_uint_t                i, pass;
-    ngx_list_part_t          *part;
-    ngx_table_elt_t          *h;
-    ngx_http_ai_main_conf_t  *amcf;
+    u_char                     *p;
+    size_t                      len;
+    ngx_list_t                 *nominating;
+    ngx_uint_t                  i, pass;
+    ngx_list_part_t            *part;
+    ngx_table_elt_t            *h;
+    ngx_http_ai_main_conf_t    *amcf;
+    ngx_http_ai_trace_state_t   state;
 
     amcf = at->ctx->conf;
     len = sizeof("X-Request-ID: " CRLF CRLF) - 1 + at->ctx->id.len;
@@ -172,6 +182,18 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
         }
     }
 
+    if (at->ctx->traced) {
+        ngx_http_ai_attempt_tracestate(r, nominating, &state);
+
+        /* not longer than what it is made of, for which there is room */
+
+        if (state.len) {
+            p = ngx_cpymem(p, "tracestate: ", sizeof("tracestate: ") - 1);
+            p = ngx_cpymem(p, state.data, state.len);
+            *p++ = CR; *p++ = LF;
+        }
+    }
+
     p = ngx_cpymem(p, "X-Request-ID: ", sizeof("X-Request-ID: ") - 1);
     p = ngx_cpymem(p, at->ctx->id.data, at->ctx->id.len);
     p = ngx_cpymem(p, CRLF CRLF, sizeof(CRLF CRLF) - 1);
@@ -179,6 +201,55 @@ ngx_http_ai_attempt_head(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     at->head.len = p - at->head.data;
 
     return NGX_OK;
+}
+
+
+/* all of the client's as one, or nothing where any of it is wrong */
+
+static void
+ngx_http_ai_attempt_tracestate(ngx_http_request_t *r, ngx_list_t *nominating,
+    ngx_http_ai_trace_state_t *state)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    state->len = 0;
+    state->members = 0;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].hash == 0
+            || h[i].key.len != sizeof("tracestate") - 1
+            || ngx_memcmp(h[i].lowcase_key, "tracestate",
+                          sizeof("tracestate") - 1)
+               != 0)
+        {
+            continue;
+        }
+
+        if ((nominating && ngx_http_ai_attempt_nominated(nominating, &h[i]))
+            || ngx_http_ai_trace_state_add(state, h[i].value.data,
+                                           h[i].value.len)
+               != NGX_OK)
+        {
+            state->len = 0;
+            return;
+        }
+    }
 }
 
 
@@ -325,17 +396,31 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 {
     ngx_int_t             n;
     ngx_str_t             model;
-    ngx_uint_t            insert_model, insert_options;
-    ngx_http_ai_edit_t    swap;
+    ngx_uint_t            i, insert_model, insert_options;
     ngx_http_ai_facts_t  *facts;
 
     n = 0;
     facts = &at->ctx->facts;
-    model = at->target->model_json;
 
-    if (model.len == 0 && at->ctx->plan.model_json) {
-        /* a backup's own name */
-        model = *at->ctx->plan.model_json;
+    at->injected = 0;
+
+    if (facts->endpoint->model == NGX_HTTP_AI_MODEL_NONE) {
+        return 0;
+    }
+
+    if (facts->form) {
+        return ngx_http_ai_attempt_edit_form(r, at, edits);
+    }
+
+    ngx_str_null(&model);
+
+    if (facts->endpoint->model != NGX_HTTP_AI_MODEL_PATH) {
+        model = at->target->model_json;
+
+        if (model.len == 0 && at->ctx->plan.model_json) {
+            /* a backup's own name */
+            model = *at->ctx->plan.model_json;
+        }
     }
 
     at->injected = facts->stream && !facts->include_usage
@@ -343,13 +428,14 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
                    && facts->endpoint->stream_options
                    && at->target->account->provider->stream_usage;
 
-    insert_model = (facts->model_end == 0);
+    insert_model = facts->model_end == 0
+                   && facts->endpoint->model != NGX_HTTP_AI_MODEL_PATH;
     insert_options = at->injected && facts->options_end == 0;
 
     if (insert_model || insert_options) {
 
-        if (ngx_http_ai_attempt_insert(r, at, &model, insert_options,
-                                       &edits[n++])
+        if (ngx_http_ai_attempt_insert(r, at, insert_model, &model,
+                                       insert_options, &edits[n++])
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -367,13 +453,36 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
         n += ngx_http_ai_attempt_edit_options(facts, &edits[n]);
     }
 
-    if (n >= 2 && edits[n - 1].start < edits[n - 2].start) {
-        swap = edits[n - 1];
-        edits[n - 1] = edits[n - 2];
-        edits[n - 2] = swap;
+    for (i = 0; i < facts->ncuts; i++) {
+        edits[n].start = facts->cuts[i].start;
+        edits[n].end = facts->cuts[i].end;
+        ngx_str_null(&edits[n].text);
+        n++;
     }
 
+    ngx_http_ai_attempt_sort(edits, n);
+
     return n;
+}
+
+
+/* by their places; what is inserted at the same one stays in front */
+
+static void
+ngx_http_ai_attempt_sort(ngx_http_ai_edit_t *edits, ngx_int_t n)
+{
+    ngx_int_t            i, j;
+    ngx_http_ai_edit_t   edit;
+
+    for (i = 1; i < n; i++) {
+        edit = edits[i];
+
+        for (j = i; j > 0 && edits[j - 1].start > edit.start; j--) {
+            edits[j] = edits[j - 1];
+        }
+
+        edits[j] = edit;
+    }
 }
 
 
@@ -381,7 +490,8 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
 static ngx_int_t
 ngx_http_ai_attempt_insert(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
-    ngx_str_t *model, ngx_uint_t options, ngx_http_ai_edit_t *edit)
+    ngx_uint_t member, ngx_str_t *model, ngx_uint_t options,
+    ngx_http_ai_edit_t *edit)
 {
     u_char               *p;
     size_t                len;
@@ -395,7 +505,7 @@ ngx_http_ai_attempt_insert(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     edit->start = facts->object;
     edit->end = facts->object;
 
-    if (facts->model_end == 0) {
+    if (member) {
 
         /* the model came by header: the target's name, or the client's */
 
@@ -414,7 +524,7 @@ ngx_http_ai_attempt_insert(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
 
     p = edit->text.data;
 
-    if (facts->model_end == 0) {
+    if (member) {
         p = ngx_cpymem(p, "\"model\":", sizeof("\"model\":") - 1);
 
         if (model->len) {
@@ -442,6 +552,56 @@ ngx_http_ai_attempt_insert(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     edit->text.len = p - edit->text.data;
 
     return NGX_OK;
+}
+
+
+/* a form's field has the name as it is; one that is missing comes first */
+
+static ngx_int_t
+ngx_http_ai_attempt_edit_form(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at, ngx_http_ai_edit_t *edits)
+{
+    u_char               *p;
+    ngx_str_t             boundary;
+    const ngx_str_t      *model;
+    ngx_http_ai_facts_t  *facts;
+
+    static ngx_str_t  header =
+        ngx_string(CRLF "Content-Disposition: form-data; name=\"model\""
+                   CRLF CRLF);
+
+    facts = &at->ctx->facts;
+    model = at->cell.model;
+
+    edits[0].start = facts->model_start;
+    edits[0].end = facts->model_end;
+    edits[0].text = *model;
+
+    if (facts->model_end) {
+        return 1;
+    }
+
+    /* the scan has found it */
+    (void) ngx_http_ai_multipart_boundary(&r->headers_in.content_type->value,
+                                          &boundary);
+
+    p = ngx_pnalloc(r->pool, sizeof("--" CRLF) - 1 + boundary.len
+                             + header.len + model->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    edits[0].text.data = p;
+
+    *p++ = '-'; *p++ = '-';
+    p = ngx_cpymem(p, boundary.data, boundary.len);
+    p = ngx_cpymem(p, header.data, header.len);
+    p = ngx_cpymem(p, model->data, model->len);
+    *p++ = CR; *p++ = LF;
+
+    edits[0].text.len = p - edits[0].text.data;
+
+    return 1;
 }
 
 
@@ -483,15 +643,26 @@ static ngx_chain_t *
 ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, off_t length)
 {
-    u_char                 *p;
+    u_char                 *p, span[NGX_HTTP_AI_TRACE_PARENT / 2];
     size_t                  len;
     ngx_buf_t              *b;
-    ngx_str_t              *tail, args;
+    ngx_str_t               tail, args;
     ngx_chain_t            *cl;
     ngx_http_ai_account_t  *account;
 
     account = at->target->account;
-    tail = &at->ctx->facts.tail;
+
+    if (ngx_http_ai_attempt_tail(r, at, &tail) != NGX_OK) {
+        return NULL;
+    }
+
+    /* each request that is sent is a span of its own */
+
+    if (ngx_http_ai_request_random(span, sizeof(span)) != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_hex_dump(at->parent, span, sizeof(span));
 
     args.data = NULL;
     args.len = 0;
@@ -506,9 +677,10 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     }
 
     len = r->method_name.len + sizeof(" / HTTP/1.1" CRLF) - 1
-          + account->prefix.len + tail->len + 1 + r->args.len
+          + account->prefix.len + tail.len + 1 + r->args.len
           + sizeof("Host: " CRLF) - 1 + account->host.len
           + account->credential.len
+          + sizeof("traceparent: " CRLF) - 1 + NGX_HTTP_AI_TRACE_LEN
           + sizeof("Accept-Encoding: identity" CRLF) - 1
           + sizeof("Content-Length: " CRLF) - 1 + NGX_OFF_T_LEN
           + at->head.len;
@@ -530,7 +702,7 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     *p++ = ' ';
     p = ngx_cpymem(p, account->prefix.data, account->prefix.len);
     *p++ = '/';
-    p = ngx_cpymem(p, tail->data, tail->len);
+    p = ngx_cpymem(p, tail.data, tail.len);
 
     if (args.len) {
         *p++ = '?';
@@ -542,7 +714,19 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     p = ngx_cpymem(p, account->host.data, account->host.len);
     *p++ = CR; *p++ = LF;
 
+    if (account->credential.len
+        && ngx_http_ai_secret_forget(r->pool, p, account->credential.len)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
     p = ngx_cpymem(p, account->credential.data, account->credential.len);
+
+    p = ngx_cpymem(p, "traceparent: ", sizeof("traceparent: ") - 1);
+    p = ngx_http_ai_trace_write(p, &at->ctx->trace, at->parent);
+    *p++ = CR; *p++ = LF;
+
     p = ngx_cpymem(p, "Accept-Encoding: identity" CRLF "Content-Length: ",
                    sizeof("Accept-Encoding: identity" CRLF
                           "Content-Length: ") - 1);
@@ -552,6 +736,62 @@ ngx_http_ai_attempt_first_buf(ngx_http_request_t *r,
     b->last = ngx_cpymem(p, at->head.data, at->head.len);
 
     return cl;
+}
+
+
+/*
+ * The path behind the base, escaped again, for the core has decoded it; with
+ * the target's name in the place of the client's where it has the model.
+ */
+
+static ngx_int_t
+ngx_http_ai_attempt_tail(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
+    ngx_str_t *tail)
+{
+    u_char                        *p, *end;
+    size_t                         len;
+    ngx_str_t                      before, after;
+    const ngx_str_t               *model;
+    ngx_http_ai_facts_t           *facts;
+    ngx_http_ai_endpoint_parts_t  *parts;
+
+    facts = &at->ctx->facts;
+    parts = &facts->parts;
+
+    if (parts->model.len == 0 && parts->id.len == 0) {
+        /* words of our own table */
+        *tail = facts->tail;
+        return NGX_OK;
+    }
+
+    model = parts->model.len ? at->cell.model : &parts->model;
+    end = facts->tail.data + facts->tail.len;
+
+    before = facts->tail;
+    ngx_str_null(&after);
+
+    if (parts->model.len) {
+        before.len = parts->model.data - before.data;
+        after.data = parts->model.data + parts->model.len;
+        after.len = end - after.data;
+    }
+
+    len = 3 * (before.len + model->len + after.len);
+
+    tail->data = ngx_pnalloc(r->pool, len);
+    if (tail->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = (u_char *) ngx_escape_uri(tail->data, before.data, before.len,
+                                  NGX_ESCAPE_URI);
+    p = (u_char *) ngx_escape_uri(p, model->data, model->len,
+                                  NGX_ESCAPE_URI_COMPONENT);
+    p = (u_char *) ngx_escape_uri(p, after.data, after.len, NGX_ESCAPE_URI);
+
+    tail->len = p - tail->data;
+
+    return NGX_OK;
 }
 
 
@@ -658,6 +898,10 @@ ngx_http_ai_attempt_text(ngx_http_request_t *r, ngx_chain_t **ll,
 {
     ngx_buf_t    *b;
     ngx_chain_t  *ln;
+
+    if (text->len == 0) {
+        return ll;
+    }
 
     ln = ngx_alloc_chain_link(r->pool);
     b = ngx_calloc_buf(r->pool);

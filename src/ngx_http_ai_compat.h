@@ -5,7 +5,8 @@
 
 
 /*
- * Differences between the supported nginx versions, here and nowhere else.
+ * Differences between the supported versions of nginx and of hiredis, here and
+ * nowhere else.  Those of hiredis are for files that have included it before.
  */
 
 
@@ -74,6 +75,31 @@
 #define NGX_HTTP_AI_RANDOM_WORDS  3
 #else
 #define NGX_HTTP_AI_RANDOM_WORDS  2
+#endif
+
+
+/* hiredis 1.0 counts an array's elements in size_t, and parses RESP3 */
+
+#ifdef HIREDIS_MAJOR
+
+#if (HIREDIS_MAJOR >= 1)
+
+typedef size_t  ngx_http_ai_hiredis_count_t;
+
+#define ngx_http_ai_hiredis_resp3(fn, parse_double, parse_bool)               \
+    (fn)->createDouble = parse_double;                                        \
+    (fn)->createBool = parse_bool
+
+#else
+
+typedef int  ngx_http_ai_hiredis_count_t;
+
+#define ngx_http_ai_hiredis_resp3(fn, parse_double, parse_bool)               \
+    (void) parse_double;                                                      \
+    (void) parse_bool
+
+#endif
+
 #endif
 
 

@@ -7,12 +7,19 @@
 #include "ngx_http_ai_conf_block.h"
 #include "ngx_http_ai_account.h"
 #include "ngx_http_ai_attempt.h"
-#include "ngx_http_ai_zone.h"
+#include "ngx_http_ai_health.h"
+#include "ngx_http_ai_key.h"
+#include "ngx_http_ai_persist.h"
+#include "ngx_http_ai_purse.h"
+#include "ngx_http_ai_quota.h"
 
 
 #define NGX_HTTP_AI_ZONE_DEFAULT  (4 * 1024 * 1024)
 
 
+static ngx_int_t ngx_http_ai_conf_prepare(ngx_http_ai_zone_t *zone,
+    ngx_log_t *log);
+static ngx_uint_t ngx_http_ai_conf_idle(const ngx_http_ai_node_t *node);
 static ngx_int_t ngx_http_ai_conf_collect(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);
 static void ngx_http_ai_conf_account_hash(
@@ -20,6 +27,8 @@ static void ngx_http_ai_conf_account_hash(
 static ngx_int_t ngx_http_ai_conf_link(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_route_t *route);
 static ngx_int_t ngx_http_ai_conf_accounts(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+static ngx_int_t ngx_http_ai_conf_resources(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);
 static ngx_uint_t ngx_http_ai_conf_account_used(
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_account_t *account);
@@ -67,6 +76,8 @@ static ngx_str_t  ngx_http_ai_not_forwarded[] = {
     ngx_string("via"),
     ngx_string("x-real-ip"),
     ngx_string("http2-settings"),
+    ngx_string("traceparent"),
+    ngx_string("tracestate"),
     ngx_null_string
 };
 
@@ -154,7 +165,9 @@ ngx_http_ai_conf_create_main(ngx_conf_t *cf)
         return NULL;
     }
 
-    if (ngx_http_ai_conf_class_init(cf, amcf) != NGX_OK) {
+    if (ngx_http_ai_conf_class_init(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_price_init(cf, amcf) != NGX_OK)
+    {
         return NULL;
     }
 
@@ -215,7 +228,7 @@ ngx_http_ai_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_ai_main_conf_t  *amcf = conf;
 
     ssize_t      size;
-    ngx_str_t   *value;
+    ngx_str_t   *value, path;
     ngx_uint_t   i;
 
     if (amcf->zone_name.len) {
@@ -243,18 +256,24 @@ ngx_http_ai_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 3; i < cf->args->nelts; i++) {
 
-        if (value[i].len >= 6
+        if (value[i].len > 6 && amcf->persist == NULL
             && ngx_strncmp(value[i].data, "state=", 6) == 0)
         {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"state=\" of \"ai_zone\" is not available in "
-                               "this version, remove it");
-            return NGX_CONF_ERROR;
+            path.data = value[i].data + 6;
+            path.len = value[i].len - 6;
+
+            if (ngx_http_ai_persist_conf(cf, amcf, &path) != NGX_OK) {
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
         }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown parameter \"%V\" of \"ai_zone\", write "
-                           "\"ai_zone NAME SIZE\"", &value[i]);
+                           "%s parameter \"%V\" of \"ai_zone\", write "
+                           "\"ai_zone NAME SIZE [state=FOLDER]\"",
+                           ngx_strncmp(value[i].data, "state=", 6) == 0
+                           ? "duplicate or empty" : "unknown", &value[i]);
         return NGX_CONF_ERROR;
     }
 
@@ -310,10 +329,18 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
     if (ngx_http_ai_conf_index(cf, amcf) != NGX_OK
         || ngx_http_ai_conf_backup_resolve(cf, amcf) != NGX_OK
         || ngx_http_ai_conf_class_resolve(cf, amcf) != NGX_OK
-        || ngx_http_ai_conf_accounts(cf, amcf) != NGX_OK)
+        || ngx_http_ai_conf_price_resolve(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_accounts(cf, amcf) != NGX_OK
+        || ngx_http_ai_conf_resources(cf, amcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    if (amcf->keys && ngx_http_ai_key_load(cf, amcf->keys) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_ai_conf_budget_check(cf, amcf);
 
     if (ngx_http_ai_conf_header_hash(cf, &amcf->not_forwarded,
                                      ngx_http_ai_not_forwarded,
@@ -329,7 +356,7 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 
     if (amcf->zone_name.len == 0) {
 
-        if (!amcf->used) {
+        if (!amcf->used && !amcf->metered) {
             return NGX_OK;
         }
 
@@ -337,7 +364,55 @@ ngx_http_ai_conf_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
         amcf->zone_size = NGX_HTTP_AI_ZONE_DEFAULT;
     }
 
-    return ngx_http_ai_zone_create(cf, amcf);
+    return ngx_http_ai_zone_create(cf, amcf, ngx_http_ai_conf_prepare,
+                                   ngx_http_ai_conf_idle);
+}
+
+
+static ngx_uint_t
+ngx_http_ai_conf_idle(const ngx_http_ai_node_t *node)
+{
+    switch (node->kind) {
+
+    case NGX_HTTP_AI_NODE_ACCOUNT:
+        return ngx_http_ai_health_idle(node);
+
+    case NGX_HTTP_AI_NODE_KEY:
+        return ngx_http_ai_quota_idle(node);
+
+    case NGX_HTTP_AI_NODE_PURSE:
+        return ngx_http_ai_purse_idle(node);
+
+    default:
+        return 1;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_ai_conf_prepare(ngx_http_ai_zone_t *zone, ngx_log_t *log)
+{
+    if (ngx_http_ai_health_prepare(zone, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_ai_fault_prepare(zone, log);
+
+    switch (zone->origin) {
+
+    case NGX_HTTP_AI_ZONE_FRESH:
+        return ngx_http_ai_persist_load(zone, log);
+
+    case NGX_HTTP_AI_ZONE_MOVED:
+        ngx_http_ai_zone_lock(zone);
+        ngx_http_ai_purse_moved_locked(zone);
+        ngx_http_ai_quota_moved_locked(zone);
+        ngx_http_ai_zone_unlock(zone);
+        return NGX_OK;
+
+    default: /* NGX_HTTP_AI_ZONE_SAME */
+        return NGX_OK;
+    }
 }
 
 
@@ -395,6 +470,8 @@ ngx_http_ai_conf_account_hash(ngx_http_ai_main_conf_t *amcf,
     ngx_http_ai_account_t  **ap;
 
     account->hash = ngx_murmur_hash2(account->name.data, account->name.len);
+    account->hash += (account->hash == 0);
+    account->purse = ngx_http_ai_zone_hash(&account->name);
 
     ap = amcf->accounts.elts;
     i = 0;
@@ -402,7 +479,7 @@ ngx_http_ai_conf_account_hash(ngx_http_ai_main_conf_t *amcf,
     while (i < amcf->accounts.nelts - 1) {
 
         if (ap[i]->hash == account->hash) {
-            account->hash++;
+            account->hash = ngx_max(account->hash + 1, 1);
             i = 0;
             continue;
         }
@@ -429,6 +506,8 @@ ngx_http_ai_conf_link(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
         if (t[i].account == NULL) {
             return NGX_ERROR;
         }
+
+        t[i].model_hash = ngx_http_ai_zone_hash(&t[i].model);
     }
 
     return NGX_OK;
@@ -445,7 +524,11 @@ ngx_http_ai_conf_accounts(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 
     for (i = 0; i < amcf->accounts.nelts; i++) {
 
-        if (!ngx_http_ai_conf_account_used(amcf, account[i])) {
+        /* one that is metered only is named by proxy_pass, who tells nobody */
+
+        if (!amcf->metered
+            && !ngx_http_ai_conf_account_used(amcf, account[i]))
+        {
             ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &account[i]->place,
                                  "account \"%V\" is not used by any ai_route",
                                  &account[i]->name);
@@ -454,6 +537,59 @@ ngx_http_ai_conf_accounts(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
         if (ngx_http_ai_account_init(cf, amcf, account[i]) != NGX_OK) {
             return NGX_ERROR;
         }
+    }
+
+    return NGX_OK;
+}
+
+
+/* what an account keeps has no model; any of them that routes use may do */
+
+static ngx_int_t
+ngx_http_ai_conf_resources(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
+{
+    ngx_uint_t               i;
+    ngx_http_ai_route_t     *route;
+    ngx_http_ai_target_t    *t;
+    ngx_http_ai_account_t  **account;
+
+    route = &amcf->resources;
+
+    ngx_str_set(&route->name, "(resources)");
+    route->hash = ngx_crc32_short(route->name.data, route->name.len);
+
+    if (ngx_array_init(&route->targets, cf->pool, amcf->accounts.nelts + 1,
+                       sizeof(ngx_http_ai_target_t))
+        != NGX_OK
+        || ngx_array_init(&route->backups, cf->pool, 1,
+                          sizeof(ngx_http_ai_backup_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    account = amcf->accounts.elts;
+
+    for (i = 0; i < amcf->accounts.nelts; i++) {
+
+        if (!(account[i]->provider->endpoints & NGX_HTTP_AI_EP_RESOURCES)
+            || !ngx_http_ai_conf_account_used(amcf, account[i])
+            || route->targets.nelts == NGX_HTTP_AI_MAX_TARGETS)
+        {
+            continue;
+        }
+
+        t = ngx_array_push(&route->targets);
+        if (t == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(t, sizeof(ngx_http_ai_target_t));
+
+        t->name = account[i]->name;
+        t->account = account[i];
+        t->weight = 1;
+        t->tier = 1;
     }
 
     return NGX_OK;

@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_ai_conf_block.h"
+#include "ngx_http_ai_health.h"
 
 
 typedef enum {
@@ -108,8 +109,11 @@ ngx_http_ai_conf_backup_add(ngx_conf_t *cf, ngx_http_ai_route_t *route,
 
     b->model = *model;
     b->route = NULL;
+    b->window = 0;
 
     ngx_http_ai_conf_place(cf, &b->place);
+
+    b->model_hash = ngx_http_ai_zone_hash(&b->model);
 
     return ngx_http_ai_conf_model_json(cf, &b->model, &b->model_json);
 }

@@ -23,6 +23,9 @@ static char *ngx_http_ai_conf_block_unknown(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, ngx_str_t *name);
 
 
+#define NGX_HTTP_AI_CONF_LISTED  8             /* names in one message */
+
+
 static ngx_str_t  ngx_http_ai_conf_include = ngx_string("include");
 
 
@@ -137,10 +140,6 @@ ngx_http_ai_conf_block_unknown(ngx_conf_t *cf,
 
     for (word = block->words; word->name.len; word++) {
 
-        if (word->flags & NGX_HTTP_AI_CONF_LATER) {
-            continue;
-        }
-
         p = ngx_slprintf(p, last, "%V, ", &word->name);
     }
 
@@ -168,4 +167,45 @@ ngx_http_ai_conf_block_invalid(ngx_conf_t *cf,
                        block->name, word->usage);
 
     return NGX_CONF_ERROR;
+}
+
+
+void
+ngx_http_ai_conf_list(ngx_http_ai_conf_list_t *list, const char *fmt, ...)
+{
+    u_char   *last;
+    va_list   args;
+
+    if (list->n == 0) {
+        list->last = list->text;
+    }
+
+    if (list->n++ >= NGX_HTTP_AI_CONF_LISTED) {
+        return;
+    }
+
+    /* room for the end is kept */
+    last = list->text + sizeof(list->text) - 32;
+
+    if (list->n > 1) {
+        list->last = ngx_slprintf(list->last, last, ", ");
+    }
+
+    va_start(args, fmt);
+    list->last = ngx_vslprintf(list->last, last, fmt, args);
+    va_end(args);
+}
+
+
+void
+ngx_http_ai_conf_list_end(ngx_http_ai_conf_list_t *list)
+{
+    if (list->n > NGX_HTTP_AI_CONF_LISTED) {
+        list->last = ngx_slprintf(list->last,
+                                  list->text + sizeof(list->text) - 1,
+                                  " and %ui more",
+                                  list->n - NGX_HTTP_AI_CONF_LISTED);
+    }
+
+    *list->last = '\0';
 }

@@ -20,7 +20,6 @@
 
 #define NGX_HTTP_AI_CONF_MANY     1      /* may stand more than once */
 #define NGX_HTTP_AI_CONF_BOUNDED  2      /* a time that the deadline bounds */
-#define NGX_HTTP_AI_CONF_LATER    4      /* refused, hence not recommended */
 
 
 typedef struct ngx_http_ai_conf_block_s  ngx_http_ai_conf_block_t;
@@ -57,6 +56,15 @@ struct ngx_http_ai_conf_block_s {
 };
 
 
+/* names for a message, of which there may be too many; n is 0 at first */
+
+typedef struct {
+    u_char                         *last;
+    ngx_uint_t                      n;
+    u_char                          text[NGX_MAX_CONF_ERRSTR / 2];
+} ngx_http_ai_conf_list_t;
+
+
 /*
  * Reads up to the closing brace.  "include" works inside; unknown words, a
  * word twice and a wrong number of arguments are refused.
@@ -67,6 +75,12 @@ char *ngx_http_ai_conf_block(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block);
 char *ngx_http_ai_conf_block_invalid(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word,
     ngx_str_t *value);
+
+
+/* adds a name; ends the text after the last one */
+void ngx_http_ai_conf_list(ngx_http_ai_conf_list_t *list, const char *fmt,
+    ...);
+void ngx_http_ai_conf_list_end(ngx_http_ai_conf_list_t *list);
 
 
 /* "where": how the message goes on after "model name" */
@@ -90,6 +104,27 @@ char *ngx_http_ai_conf_backup(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
 
 /* finds the routes of backup models, refuses cycles; routes are indexed */
 ngx_int_t ngx_http_ai_conf_backup_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+
+/* the setter of "max_price" in ai_class */
+char *ngx_http_ai_conf_max_price(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+
+/* NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_ai_conf_price_init(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+/*
+ * Prices and windows of targets; what needs a price and has none.  Accounts,
+ * routes, backups and classes are resolved.
+ */
+ngx_int_t ngx_http_ai_conf_price_resolve(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+
+
+/* warns of budgets that no price tells about; prices and keys are known */
+void ngx_http_ai_conf_budget_check(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf);
 
 

@@ -16,18 +16,9 @@
 
 
 #define NGX_HTTP_AI_CLASS_NAME   64
-#define NGX_HTTP_AI_CLASS_NAMED  8             /* names in one warning */
 #define NGX_HTTP_AI_CLASS_DAY    (24 * 60 * 60 * 1000)
 #define NGX_HTTP_AI_CLASS_HOLD   100000        /* tokens */
-
-
-/* names for a warning, of which there may be too many */
-
-typedef struct {
-    u_char                         *last;
-    ngx_uint_t                      n;
-    u_char                          text[NGX_MAX_CONF_ERRSTR / 2];
-} ngx_http_ai_class_list_t;
+#define NGX_HTTP_AI_CLASS_OUTPUT 1024          /* tokens, without a word */
 
 
 static ngx_http_ai_class_t *ngx_http_ai_conf_class_add(ngx_conf_t *cf,
@@ -40,9 +31,13 @@ static char *ngx_http_ai_conf_class_time(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_class_number(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+static char *ngx_http_ai_conf_class_percent(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_class_retry(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_class_backup(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+static char *ngx_http_ai_conf_class_flag(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_class_expose(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
@@ -52,8 +47,6 @@ static ngx_int_t ngx_http_ai_conf_class_tokens(ngx_str_t *value);
 static char *ngx_http_ai_conf_class_queue(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static char *ngx_http_ai_conf_class_accounts(ngx_conf_t *cf,
-    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
-static char *ngx_http_ai_conf_class_costlier(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
 static ngx_int_t ngx_http_ai_conf_class_msec(
     const ngx_http_ai_conf_word_t *word, ngx_str_t *value, ngx_msec_t *msec);
@@ -70,9 +63,6 @@ static void ngx_http_ai_conf_class_backups(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_class_t *class);
 static ngx_uint_t ngx_http_ai_conf_class_serves(ngx_http_ai_class_t *class,
     ngx_http_ai_route_t *route);
-static void ngx_http_ai_conf_class_list(ngx_http_ai_class_list_t *list,
-    const ngx_str_t *name);
-static void ngx_http_ai_conf_class_list_end(ngx_http_ai_class_list_t *list);
 
 
 static ngx_str_t  ngx_http_ai_conf_class_builtin = ngx_string("default");
@@ -131,17 +121,34 @@ static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_class_words[] = {
       "priority 0..9", 1, 1, 0,
       offsetof(ngx_http_ai_class_t, priority), 0, 9 },
 
+    { ngx_string("yield"), ngx_http_ai_conf_class_percent,
+      "yield 0%..90%", 1, 1, 0,
+      offsetof(ngx_http_ai_class_t, yield), 0, 90 },
+
+    { ngx_string("reserve_output"), ngx_http_ai_conf_class_number,
+      "reserve_output 0..1000000", 1, 1, 0,
+      offsetof(ngx_http_ai_class_t, reserve_output), 0, 1000000 },
+
     { ngx_string("allow_backup"), ngx_http_ai_conf_class_backup,
-      "allow_backup on|off", 1, 1, 0, 0, 0, 0 },
+      "allow_backup on|off|manual", 1, 1, 0,
+      offsetof(ngx_http_ai_class_t, allow_backup), 0, 0 },
+
+    { ngx_string("allow_costlier"), ngx_http_ai_conf_class_flag,
+      "allow_costlier on|off", 1, 1, 0,
+      offsetof(ngx_http_ai_class_t, allow_costlier), 0, 0 },
+
+    { ngx_string("allow_family_switch"), ngx_http_ai_conf_class_flag,
+      "allow_family_switch on|off", 1, 1, 0,
+      offsetof(ngx_http_ai_class_t, allow_family_switch), 0, 0 },
+
+    { ngx_string("max_price"), ngx_http_ai_conf_max_price,
+      "max_price input=USD output=USD", 1, 2, 0, 0, 0, 0 },
 
     { ngx_string("accounts"), ngx_http_ai_conf_class_accounts,
       "accounts ACCOUNT ...", 1, NGX_MAX_INT32_VALUE, 0, 0, 0, 0 },
 
     { ngx_string("expose"), ngx_http_ai_conf_class_expose,
       "expose trail", 1, 1, 0, 0, 0, 0 },
-
-    { ngx_string("allow_costlier"), ngx_http_ai_conf_class_costlier,
-      "allow_costlier on|off", 1, 1, NGX_HTTP_AI_CONF_LATER, 0, 0, 0 },
 
     { ngx_null_string, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 };
@@ -182,9 +189,14 @@ ngx_http_ai_conf_class_add(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
     class->queue = 0;
     class->queue_max = 100;
     class->priority = 5;
+    class->reserve_output = NGX_HTTP_AI_CLASS_OUTPUT;
     class->attempts = 4;
     class->retry_same = NGX_HTTP_AI_RETRY_SAME_LAST;
     class->allow_backup = 1;
+    class->allow_costlier = 1;
+    class->allow_family_switch = 1;
+    class->max_input = -1;
+    class->max_output = -1;
     class->expose_trail = 0;
 
     cp = ngx_array_push(&amcf->classes);
@@ -328,6 +340,13 @@ ngx_http_ai_conf_class_close(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block)
                              "nothing with \"attempts 1\", remove one of them",
                              &class->name);
     }
+
+    if (!class->allow_backup && !class->allow_family_switch) {
+        ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &class->place,
+                             "\"allow_family_switch off\" of ai_class \"%V\" "
+                             "means nothing with \"allow_backup off\", remove "
+                             "it", &class->name);
+    }
 }
 
 
@@ -397,6 +416,28 @@ ngx_http_ai_conf_class_number(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
 
 
 static char *
+ngx_http_ai_conf_class_percent(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word)
+{
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    n = value[1].len && value[1].data[value[1].len - 1] == '%'
+        ? ngx_atoi(value[1].data, value[1].len - 1) : NGX_ERROR;
+
+    if (n == NGX_ERROR || n < word->min || n > word->max) {
+        return ngx_http_ai_conf_block_invalid(cf, block, word, &value[1]);
+    }
+
+    *(ngx_uint_t *) ((char *) block->object + word->offset) = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_ai_conf_class_retry(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
     const ngx_http_ai_conf_word_t *word)
 {
@@ -433,11 +474,31 @@ ngx_http_ai_conf_class_backup(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
     class = block->object;
     value = cf->args->elts;
 
+    if (ngx_http_ai_conf_class_is(&value[1], "manual")) {
+        class->allow_backup = NGX_HTTP_AI_BACKUP_MANUAL;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_ai_conf_class_flag(cf, block, word);
+}
+
+
+static char *
+ngx_http_ai_conf_class_flag(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
+    const ngx_http_ai_conf_word_t *word)
+{
+    ngx_str_t   *value;
+    ngx_flag_t  *flag;
+
+    value = cf->args->elts;
+
+    flag = (ngx_flag_t *) ((char *) block->object + word->offset);
+
     if (ngx_http_ai_conf_class_is(&value[1], "on")) {
-        class->allow_backup = 1;
+        *flag = 1;
 
     } else if (ngx_http_ai_conf_class_is(&value[1], "off")) {
-        class->allow_backup = 0;
+        *flag = 0;
 
     } else {
         return ngx_http_ai_conf_block_invalid(cf, block, word, &value[1]);
@@ -618,18 +679,6 @@ ngx_http_ai_conf_class_accounts(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_ai_conf_class_costlier(ngx_conf_t *cf,
-    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"%V\" in ai_class \"%V\" is not available in this "
-                       "version, remove it", &word->name, block->name);
-
-    return NGX_CONF_ERROR;
-}
-
-
 static ngx_uint_t
 ngx_http_ai_conf_class_is(ngx_str_t *value, const char *word)
 {
@@ -719,7 +768,7 @@ ngx_http_ai_conf_class_default(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 {
     ngx_uint_t                 i;
     ngx_http_ai_class_t      **class;
-    ngx_http_ai_class_list_t   list;
+    ngx_http_ai_conf_list_t   list;
 
     if (amcf->default_class_place.file == NULL) {
         return NGX_OK;
@@ -737,10 +786,10 @@ ngx_http_ai_conf_class_default(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
     list.n = 0;
 
     for (i = 0; i < amcf->classes.nelts; i++) {
-        ngx_http_ai_conf_class_list(&list, &class[i]->name);
+        ngx_http_ai_conf_list(&list, "\"%V\"", &class[i]->name);
     }
 
-    ngx_http_ai_conf_class_list_end(&list);
+    ngx_http_ai_conf_list_end(&list);
 
     ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &amcf->default_class_place,
                          "unknown class \"%V\" in \"ai_default_class\", write "
@@ -793,7 +842,7 @@ ngx_http_ai_conf_class_routes(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 {
     ngx_uint_t                 i;
     ngx_http_ai_route_t      **route;
-    ngx_http_ai_class_list_t   list;
+    ngx_http_ai_conf_list_t   list;
 
     list.n = 0;
 
@@ -801,7 +850,7 @@ ngx_http_ai_conf_class_routes(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
     for (i = 0; i < amcf->routes.nelts; i++) {
         if (!ngx_http_ai_conf_class_serves(class, route[i])) {
-            ngx_http_ai_conf_class_list(&list, &route[i]->name);
+            ngx_http_ai_conf_list(&list, "\"%V\"", &route[i]->name);
         }
     }
 
@@ -809,7 +858,7 @@ ngx_http_ai_conf_class_routes(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
         return;
     }
 
-    ngx_http_ai_conf_class_list_end(&list);
+    ngx_http_ai_conf_list_end(&list);
 
     ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &class->names_place,
                          "\"accounts\" of ai_class \"%V\" has no account of "
@@ -827,7 +876,7 @@ ngx_http_ai_conf_class_backups(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
     ngx_uint_t                 i, j;
     ngx_http_ai_route_t      **route;
     ngx_http_ai_backup_t      *b;
-    ngx_http_ai_class_list_t   list;
+    ngx_http_ai_conf_list_t   list;
 
     route = amcf->routes.elts;
 
@@ -843,7 +892,7 @@ ngx_http_ai_conf_class_backups(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 
         for (j = 0; j < route[i]->backups.nelts; j++) {
             if (!ngx_http_ai_conf_class_serves(class, b[j].route)) {
-                ngx_http_ai_conf_class_list(&list, &b[j].model);
+                ngx_http_ai_conf_list(&list, "\"%V\"", &b[j].model);
             }
         }
 
@@ -851,7 +900,7 @@ ngx_http_ai_conf_class_backups(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
             continue;
         }
 
-        ngx_http_ai_conf_class_list_end(&list);
+        ngx_http_ai_conf_list_end(&list);
 
         ngx_http_ai_conf_log(cf, NGX_LOG_WARN, &class->names_place,
                              "\"accounts\" of ai_class \"%V\" has no account "
@@ -866,18 +915,14 @@ static ngx_uint_t
 ngx_http_ai_conf_class_serves(ngx_http_ai_class_t *class,
     ngx_http_ai_route_t *route)
 {
-    ngx_uint_t               i, j;
-    ngx_http_ai_target_t    *t;
-    ngx_http_ai_account_t  **account;
+    ngx_uint_t             i;
+    ngx_http_ai_target_t  *t;
 
     t = route->targets.elts;
-    account = class->accounts->elts;
 
     for (i = 0; i < route->targets.nelts; i++) {
-        for (j = 0; j < class->accounts->nelts; j++) {
-            if (t[i].account == account[j]) {
-                return 1;
-            }
+        if (ngx_http_ai_conf_class_has(class, t[i].account)) {
+            return 1;
         }
     }
 
@@ -885,33 +930,44 @@ ngx_http_ai_conf_class_serves(ngx_http_ai_class_t *class,
 }
 
 
-/* the caller sets list->n to 0 before the first */
-
-static void
-ngx_http_ai_conf_class_list(ngx_http_ai_class_list_t *list,
-    const ngx_str_t *name)
+ngx_uint_t
+ngx_http_ai_conf_class_has(const ngx_http_ai_class_t *class,
+    const ngx_http_ai_account_t *account)
 {
-    if (list->n == 0) {
-        list->last = list->text;
+    ngx_uint_t               i;
+    ngx_http_ai_account_t  **ap;
+
+    if (class->accounts == NULL) {
+        return 1;
     }
 
-    if (list->n++ < NGX_HTTP_AI_CLASS_NAMED) {
-        list->last = ngx_slprintf(list->last,
-                                  list->text + sizeof(list->text) - 32,
-                                  "%s\"%V\"", list->n > 1 ? ", " : "", name);
+    ap = class->accounts->elts;
+
+    for (i = 0; i < class->accounts->nelts; i++) {
+        if (ap[i] == account) {
+            return 1;
+        }
     }
+
+    return 0;
 }
 
 
-static void
-ngx_http_ai_conf_class_list_end(ngx_http_ai_class_list_t *list)
+/* a family that is not known may be any other */
+
+ngx_uint_t
+ngx_http_ai_conf_class_takes(const ngx_http_ai_class_t *class,
+    const ngx_http_ai_route_t *route, const ngx_http_ai_backup_t *backup)
 {
-    if (list->n > NGX_HTTP_AI_CLASS_NAMED) {
-        list->last = ngx_slprintf(list->last,
-                                  list->text + sizeof(list->text) - 1,
-                                  " and %ui more",
-                                  list->n - NGX_HTTP_AI_CLASS_NAMED);
+    const ngx_str_t  *one, *two;
+
+    if (!class->allow_backup || class->allow_family_switch) {
+        return class->allow_backup != 0;
     }
 
-    *list->last = '\0';
+    one = &route->family;
+    two = &backup->route->family;
+
+    return one->len && one->len == two->len
+           && ngx_strncasecmp(one->data, two->data, one->len) == 0;
 }

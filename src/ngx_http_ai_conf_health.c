@@ -6,7 +6,7 @@
 
 /*
  * What accounts are held to: ai_breaker, in http for all of them and in an
- * upstream block for one, and ai_limit in an upstream block.
+ * upstream block for one, ai_limit and ai_health_check in an upstream block.
  */
 
 
@@ -15,6 +15,9 @@
 
 #define NGX_HTTP_AI_BREAKER_COUNT  1000000     /* failures=, min= */
 #define NGX_HTTP_AI_LIMIT_COUNT    1000000     /* concurrent= */
+#define NGX_HTTP_AI_CHECK_URI      512         /* bytes */
+#define NGX_HTTP_AI_CHECK_INTERVAL 30000       /* ms */
+#define NGX_HTTP_AI_CHECK_TIMEOUT  5000
 
 
 typedef struct ngx_http_ai_conf_param_s  ngx_http_ai_conf_param_t;
@@ -45,9 +48,21 @@ static ngx_int_t ngx_http_ai_conf_param_time(ngx_conf_t *cf,
     const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
 static ngx_int_t ngx_http_ai_conf_param_rate(ngx_conf_t *cf,
     const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
-static ngx_int_t ngx_http_ai_conf_param_later(ngx_conf_t *cf,
+static ngx_int_t ngx_http_ai_conf_param_budget(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
+static ngx_int_t ngx_http_ai_conf_param_flag(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
+static ngx_int_t ngx_http_ai_conf_param_method(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
+static ngx_int_t ngx_http_ai_conf_param_uri(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
+static ngx_int_t ngx_http_ai_conf_param_expect(ngx_conf_t *cf,
     const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value);
 
+static ngx_int_t ngx_http_ai_conf_check_finish(ngx_conf_t *cf,
+    ngx_http_ai_account_t *account);
+static ngx_int_t ngx_http_ai_conf_health_stray(ngx_conf_t *cf,
+    ngx_http_ai_account_t *account);
 static ngx_int_t ngx_http_ai_conf_health_account(ngx_conf_t *cf,
     ngx_http_ai_account_t *account, const ngx_http_ai_breaker_conf_t *http);
 static void ngx_http_ai_conf_breaker_unset(ngx_http_ai_breaker_conf_t *conf);
@@ -98,6 +113,11 @@ static const ngx_http_ai_conf_param_t  ngx_http_ai_conf_breaker_params[] = {
       offsetof(ngx_http_ai_breaker_conf_t, slow),
       0, NGX_HTTP_AI_BREAKER_MAX_WAIT },
 
+    { ngx_string("min_speed="), ngx_http_ai_conf_param_number,
+      "tokens per second up to 1000000, or min_speed=0 for any",
+      offsetof(ngx_http_ai_breaker_conf_t, min_speed),
+      0, NGX_HTTP_AI_BREAKER_COUNT },
+
     { ngx_string("ramp="), ngx_http_ai_conf_param_time,
       "a time up to 1d, or ramp=off",
       offsetof(ngx_http_ai_breaker_conf_t, ramp),
@@ -124,7 +144,42 @@ static const ngx_http_ai_conf_param_t  ngx_http_ai_conf_limit_params[] = {
       offsetof(ngx_http_ai_limit_conf_t, concurrent),
       1, NGX_HTTP_AI_LIMIT_COUNT },
 
-    { ngx_string("budget="), ngx_http_ai_conf_param_later, NULL, 0, 0, 0 },
+    { ngx_string("budget="), ngx_http_ai_conf_param_budget,
+      "budget=AMOUNTusd/PERIOD with day, week, month or total, several with "
+      "commas between them, such as budget=50usd/day,1000usd/month", 0, 0, 0 },
+
+    { ngx_null_string, NULL, NULL, 0, 0, 0 }
+};
+
+
+static const ngx_http_ai_conf_param_t  ngx_http_ai_conf_check_params[] = {
+
+    { ngx_string("interval="), ngx_http_ai_conf_param_time,
+      "a time from 1s to 1d",
+      offsetof(ngx_http_ai_check_conf_t, interval),
+      1000, NGX_HTTP_AI_BREAKER_MAX_WAIT },
+
+    { ngx_string("timeout="), ngx_http_ai_conf_param_time,
+      "a time from 10ms that is shorter than \"interval=\"",
+      offsetof(ngx_http_ai_check_conf_t, timeout),
+      10, NGX_HTTP_AI_BREAKER_MAX_WAIT },
+
+    { ngx_string("uri="), ngx_http_ai_conf_param_uri,
+      "what follows the path of \"base=\", such as uri=/models",
+      offsetof(ngx_http_ai_check_conf_t, uri), 0, 0 },
+
+    { ngx_string("method="), ngx_http_ai_conf_param_method,
+      "method=GET or method=HEAD",
+      offsetof(ngx_http_ai_check_conf_t, head), 0, 0 },
+
+    { ngx_string("expect="), ngx_http_ai_conf_param_expect,
+      "up to 8 statuses from 200 to 499 such as expect=200,204, but none of "
+      "401, 402, 403, 408 and 429, which say that the account cannot be used",
+      offsetof(ngx_http_ai_check_conf_t, expect), 0, 0 },
+
+    { ngx_string("idle="), ngx_http_ai_conf_param_flag,
+      "idle=on or idle=off",
+      offsetof(ngx_http_ai_check_conf_t, idle), 0, 0 },
 
     { ngx_null_string, NULL, NULL, 0, 0, 0 }
 };
@@ -195,6 +250,66 @@ ngx_http_ai_conf_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_ai_conf_check(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ai_account_t  *account = conf;
+
+    ngx_http_ai_check_conf_t  *check;
+
+    if (account->check_set) {
+        return "is duplicate";
+    }
+
+    account->check_set = 1;
+
+    ngx_http_ai_conf_place(cf, &account->check_place);
+
+    check = &account->check;
+
+    check->interval = NGX_HTTP_AI_CHECK_INTERVAL;
+    check->timeout = NGX_CONF_UNSET_MSEC;
+    ngx_str_set(&check->uri, "/models");
+    check->idle = 1;
+    check->expect[0] = NGX_HTTP_OK;
+
+    if (ngx_http_ai_conf_params(cf, ngx_http_ai_conf_check_params, check)
+        != NGX_OK
+        || ngx_http_ai_conf_check_finish(cf, account) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the default timeout gives way to a short interval */
+
+static ngx_int_t
+ngx_http_ai_conf_check_finish(ngx_conf_t *cf, ngx_http_ai_account_t *account)
+{
+    ngx_http_ai_check_conf_t  *check;
+
+    check = &account->check;
+
+    if (check->timeout == NGX_CONF_UNSET_MSEC) {
+        check->timeout = ngx_min(NGX_HTTP_AI_CHECK_TIMEOUT,
+                                 check->interval / 2);
+    }
+
+    if (check->timeout >= check->interval) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "timeout=%Mms of \"ai_health_check\" is not "
+                           "shorter than interval=%Mms, lower it or raise "
+                           "\"interval=\"", check->timeout, check->interval);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -380,18 +495,152 @@ ngx_http_ai_conf_param_rate(ngx_conf_t *cf,
 
 
 static ngx_int_t
-ngx_http_ai_conf_param_later(ngx_conf_t *cf,
+ngx_http_ai_conf_param_flag(ngx_conf_t *cf,
     const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value)
 {
-    ngx_str_t  *directive;
+    if (value->len == 2 && ngx_strncmp(value->data, "on", 2) == 0) {
+        *(ngx_flag_t *) field = 1;
+        return NGX_OK;
+    }
 
-    directive = cf->args->elts;
+    if (value->len == 3 && ngx_strncmp(value->data, "off", 3) == 0) {
+        *(ngx_flag_t *) field = 0;
+        return NGX_OK;
+    }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"%V\" of \"%V\" is not available in this version, "
-                       "remove it", &param->name, directive);
+    return ngx_http_ai_conf_param_invalid(cf, param, value);
+}
 
-    return NGX_ERROR;
+
+static ngx_int_t
+ngx_http_ai_conf_param_method(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value)
+{
+    if (value->len == 3 && ngx_strncmp(value->data, "GET", 3) == 0) {
+        *(ngx_flag_t *) field = 0;
+        return NGX_OK;
+    }
+
+    if (value->len == 4 && ngx_strncmp(value->data, "HEAD", 4) == 0) {
+        *(ngx_flag_t *) field = 1;
+        return NGX_OK;
+    }
+
+    return ngx_http_ai_conf_param_invalid(cf, param, value);
+}
+
+
+/* these bytes go into a request line */
+
+static ngx_int_t
+ngx_http_ai_conf_param_uri(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value)
+{
+    size_t  i;
+
+    if (value->len == 0 || value->len > NGX_HTTP_AI_CHECK_URI
+        || value->data[0] != '/')
+    {
+        return ngx_http_ai_conf_param_invalid(cf, param, value);
+    }
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] <= ' ' || value->data[i] >= 0x7f
+            || value->data[i] == '"' || value->data[i] == '#'
+            || value->data[i] == '\\' || value->data[i] == '$')
+        {
+            return ngx_http_ai_conf_param_invalid(cf, param, value);
+        }
+    }
+
+    *(ngx_str_t *) field = *value;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ai_conf_param_expect(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value)
+{
+    u_char      *p, *last, *comma;
+    ngx_int_t    status;
+    ngx_uint_t   n, *expect;
+
+    expect = field;
+    p = value->data;
+    last = value->data + value->len;
+
+    for (n = 0; n < NGX_HTTP_AI_MAX_EXPECT; n++) {
+
+        comma = ngx_strlchr(p, last, ',');
+
+        status = ngx_atoi(p, (comma ? comma : last) - p);
+
+        if (status < 200 || status > 499
+            || (status >= 401 && status <= 403)
+            || status == NGX_HTTP_REQUEST_TIME_OUT
+            || status == NGX_HTTP_TOO_MANY_REQUESTS)
+        {
+            break;
+        }
+
+        expect[n] = status;
+
+        if (comma == NULL) {
+            return NGX_OK;
+        }
+
+        p = comma + 1;
+    }
+
+    return ngx_http_ai_conf_param_invalid(cf, param, value);
+}
+
+
+/* the field is the whole object: a list and its length */
+
+static ngx_int_t
+ngx_http_ai_conf_param_budget(ngx_conf_t *cf,
+    const ngx_http_ai_conf_param_t *param, void *field, ngx_str_t *value)
+{
+    ngx_http_ai_limit_conf_t  *limit = field;
+
+    u_char                *p, *last, *end;
+    ngx_uint_t             i;
+    ngx_http_ai_budget_t   budget;
+
+    p = value->data;
+    last = p + value->len;
+
+    for ( ;; ) {
+
+        end = ngx_strlchr(p, last, ',');
+        end = end ? end : last;
+
+        if (ngx_http_ai_budget_parse(p, end - p, &budget) != NGX_OK) {
+            return ngx_http_ai_conf_param_invalid(cf, param, value);
+        }
+
+        for (i = 0; i < limit->nbudgets; i++) {
+            if (limit->budgets[i].per == budget.per) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V%V\" of \"ai_limit\" has two budgets "
+                                   "per %V, write the lower one only",
+                                   &param->name, value,
+                                   ngx_http_ai_budget_per_name(budget.per));
+                return NGX_ERROR;
+            }
+        }
+
+        limit->budgets[limit->nbudgets++] = budget;
+
+        if (end == last) {
+            return NGX_OK;
+        }
+
+        p = end + 1;
+    }
 }
 
 
@@ -448,20 +697,45 @@ ngx_http_ai_conf_health_resolve(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
 }
 
 
+/* an upstream block that is no account */
+
+static ngx_int_t
+ngx_http_ai_conf_health_stray(ngx_conf_t *cf, ngx_http_ai_account_t *account)
+{
+    const char           *name;
+    ngx_http_ai_place_t  *place;
+
+    if (account->limit_set) {
+        name = "ai_limit";
+        place = &account->limit_place;
+
+    } else if (account->check_set) {
+        name = "ai_health_check";
+        place = &account->check_place;
+
+    } else if (account->breaker_set) {
+        name = "ai_breaker";
+        place = &account->breaker_place;
+
+    } else {
+        return NGX_OK;
+    }
+
+    ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, place,
+                         "\"%s\" in an upstream block without ai_account, "
+                         "remove it or write \"ai_account provider=NAME "
+                         "base=URL key=env:NAME\" in the block", name);
+
+    return NGX_ERROR;
+}
+
+
 static ngx_int_t
 ngx_http_ai_conf_health_account(ngx_conf_t *cf,
     ngx_http_ai_account_t *account, const ngx_http_ai_breaker_conf_t *http)
 {
-    if (account->uscf == NULL && (account->breaker_set || account->limit_set))
-    {
-        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG,
-                             account->limit_set ? &account->limit_place
-                                                : &account->breaker_place,
-                             "\"%s\" in an upstream block without ai_account, "
-                             "remove it or write \"ai_account provider=NAME "
-                             "base=URL key=env:NAME\" in the block",
-                             account->limit_set ? "ai_limit" : "ai_breaker");
-        return NGX_ERROR;
+    if (account->uscf == NULL) {
+        return ngx_http_ai_conf_health_stray(cf, account);
     }
 
     if (!account->breaker_set) {
@@ -485,6 +759,7 @@ ngx_http_ai_conf_breaker_unset(ngx_http_ai_breaker_conf_t *conf)
     conf->open = NGX_CONF_UNSET_MSEC;
     conf->max_open = NGX_CONF_UNSET_MSEC;
     conf->slow = NGX_CONF_UNSET_MSEC;
+    conf->min_speed = NGX_CONF_UNSET_UINT;
     conf->ramp = NGX_CONF_UNSET_MSEC;
 }
 
@@ -502,6 +777,8 @@ ngx_http_ai_conf_breaker_inherit(ngx_http_ai_breaker_conf_t *conf,
     ngx_conf_merge_msec_value(conf->max_open, from->max_open,
                               NGX_CONF_UNSET_MSEC);
     ngx_conf_merge_msec_value(conf->slow, from->slow, NGX_CONF_UNSET_MSEC);
+    ngx_conf_merge_uint_value(conf->min_speed, from->min_speed,
+                              NGX_CONF_UNSET_UINT);
     ngx_conf_merge_msec_value(conf->ramp, from->ramp, NGX_CONF_UNSET_MSEC);
 }
 
@@ -521,6 +798,7 @@ ngx_http_ai_conf_breaker_finish(ngx_conf_t *cf,
     ngx_conf_init_uint_value(conf->min, NGX_HTTP_AI_BREAKER_DEF_MIN);
     ngx_conf_init_msec_value(conf->window, NGX_HTTP_AI_BREAKER_DEF_WINDOW);
     ngx_conf_init_msec_value(conf->slow, 0);
+    ngx_conf_init_uint_value(conf->min_speed, 0);
     ngx_conf_init_msec_value(conf->ramp, NGX_HTTP_AI_BREAKER_DEF_RAMP);
 
     if (conf->open == NGX_CONF_UNSET_MSEC) {

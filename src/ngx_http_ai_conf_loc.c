@@ -4,12 +4,13 @@
  */
 
 
-/* the directives that make a location ours: ai_pass and ai_status */
+/* the directives of locations: ai_pass, ai_status and ai_meter */
 
 
 #include "ngx_http_ai_conf.h"
 #include "ngx_http_ai_handler.h"
 #include "ngx_http_ai_status.h"
+#include "ngx_http_ai_status_page.h"
 
 #include <openssl/sha.h>
 
@@ -26,7 +27,15 @@ static ngx_int_t ngx_http_ai_conf_status_admin(ngx_conf_t *cf,
 void *
 ngx_http_ai_conf_create_loc(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_loc_conf_t));
+    ngx_http_ai_loc_conf_t  *alcf;
+
+    alcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_ai_loc_conf_t));
+
+    if (alcf) {
+        alcf->meter = NGX_CONF_UNSET;
+    }
+
+    return alcf;
 }
 
 
@@ -40,6 +49,16 @@ ngx_http_ai_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->pass && conf->meter == 1) {
+        ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &conf->meter_place,
+                             "\"ai_meter\" in location \"%V\" stands beside "
+                             "\"ai_pass\", which meters its requests itself, "
+                             "write only one of them", &conf->prefix);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_merge_value(conf->meter, prev->meter, 0);
 
     /*
      * "if" and "limit_except" inside a location of ours: the request keeps
@@ -63,6 +82,9 @@ ngx_http_ai_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     if (handler == NULL) {
         return NGX_CONF_OK;
     }
+
+    /* inherited, it is for the other locations */
+    conf->meter = 0;
 
     if (!clcf->noname && clcf->handler != handler) {
         ngx_http_ai_conf_log(cf, NGX_LOG_EMERG, &conf->place,
@@ -158,8 +180,18 @@ ngx_http_ai_conf_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_ai_status_page_init(cf, alcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_ai_status_handler;
+
+    /* what people type without the slash leads to the dashboard, too */
+
+    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
+        clcf->auto_redirect = 1;
+    }
 
     alcf->status = 1;
 
@@ -287,4 +319,40 @@ invalid:
                        "%%s SECRET | sha256sum\"");
 
     return NGX_ERROR;
+}
+
+
+char *
+ngx_http_ai_conf_meter(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ai_loc_conf_t  *alcf = conf;
+
+    ngx_str_t                *value;
+    ngx_http_ai_main_conf_t  *amcf;
+
+    if (alcf->meter != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "on") == 0) {
+        alcf->meter = 1;
+
+    } else if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        alcf->meter = 0;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"ai_meter\" takes one word, write "
+                           "\"ai_meter on\" or \"ai_meter off\"");
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_ai_conf_place(cf, &alcf->meter_place);
+
+    amcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ai_route_module);
+    amcf->metered |= alcf->meter;
+
+    return NGX_CONF_OK;
 }

@@ -26,7 +26,6 @@ typedef struct {
 typedef struct {
     ngx_str_t                name;
     ngx_http_ai_balance_e    balance;
-    ngx_uint_t               later;     /* unsigned  later:1; refused */
 } ngx_http_ai_route_balance_t;
 
 
@@ -51,6 +50,10 @@ static char *ngx_http_ai_conf_route_hash_key(ngx_conf_t *cf,
     ngx_http_ai_route_t *route, ngx_str_t *key);
 static char *ngx_http_ai_conf_route_window(ngx_conf_t *cf,
     ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+static char *ngx_http_ai_conf_route_family(ngx_conf_t *cf,
+    ngx_http_ai_conf_block_t *block, const ngx_http_ai_conf_word_t *word);
+static void ngx_http_ai_conf_route_default_family(
+    ngx_http_ai_route_t *route);
 static ngx_int_t ngx_http_ai_conf_target_params(ngx_conf_t *cf,
     ngx_http_ai_target_t *t);
 static ngx_int_t ngx_http_ai_conf_target_unique(ngx_conf_t *cf,
@@ -70,7 +73,7 @@ static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_route_words[] = {
       1, NGX_MAX_INT32_VALUE, NGX_HTTP_AI_CONF_MANY, 0, 0, 0 },
 
     { ngx_string("balance"), ngx_http_ai_conf_route_balance,
-      "balance weighted|least_busy|least_time|hash [VARIABLE]",
+      "balance weighted|least_busy|least_time|least_cost|hash [VARIABLE]",
       1, 2, 0, 0, 0, 0 },
 
     { ngx_string("backup"), ngx_http_ai_conf_backup,
@@ -81,17 +84,21 @@ static const ngx_http_ai_conf_word_t  ngx_http_ai_conf_route_words[] = {
       "window TOKENS",
       1, 1, 0, 0, 0, 0 },
 
+    { ngx_string("family"), ngx_http_ai_conf_route_family,
+      "family NAME",
+      1, 1, 0, 0, 0, 0 },
+
     { ngx_null_string, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 };
 
 
 static const ngx_http_ai_route_balance_t  ngx_http_ai_conf_balance_table[] = {
-    { ngx_string("weighted"), NGX_HTTP_AI_BALANCE_WEIGHTED, 0 },
-    { ngx_string("least_busy"), NGX_HTTP_AI_BALANCE_LEAST_BUSY, 0 },
-    { ngx_string("least_time"), NGX_HTTP_AI_BALANCE_LEAST_TIME, 0 },
-    { ngx_string("hash"), NGX_HTTP_AI_BALANCE_HASH, 0 },
-    { ngx_string("least_cost"), NGX_HTTP_AI_BALANCE_WEIGHTED, 1 },
-    { ngx_null_string, NGX_HTTP_AI_BALANCE_WEIGHTED, 0 }
+    { ngx_string("weighted"), NGX_HTTP_AI_BALANCE_WEIGHTED },
+    { ngx_string("least_busy"), NGX_HTTP_AI_BALANCE_LEAST_BUSY },
+    { ngx_string("least_time"), NGX_HTTP_AI_BALANCE_LEAST_TIME },
+    { ngx_string("least_cost"), NGX_HTTP_AI_BALANCE_LEAST_COST },
+    { ngx_string("hash"), NGX_HTTP_AI_BALANCE_HASH },
+    { ngx_null_string, NGX_HTTP_AI_BALANCE_WEIGHTED }
 };
 
 
@@ -313,6 +320,10 @@ ngx_http_ai_conf_route_close(ngx_conf_t *cf, ngx_http_ai_route_t *route)
         return NGX_ERROR;
     }
 
+    if (route->family.len == 0) {
+        ngx_http_ai_conf_route_default_family(route);
+    }
+
     /* stable: within a tier the order is that of the file */
 
     ngx_sort(route->targets.elts, route->targets.nelts,
@@ -405,14 +416,6 @@ ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
         return ngx_http_ai_conf_block_invalid(cf, block, word, &value[1]);
     }
 
-    if (balance->later) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"balance %V\" in ai_route \"%V\" is not "
-                           "available in this version, write \"balance "
-                           "weighted\"", &value[1], block->name);
-        return NGX_CONF_ERROR;
-    }
-
     route->balance = balance->balance;
 
     if (cf->args->nelts == 2) {
@@ -420,6 +423,20 @@ ngx_http_ai_conf_route_balance(ngx_conf_t *cf,
     }
 
     return ngx_http_ai_conf_route_hash_key(cf, route, &value[2]);
+}
+
+
+const ngx_str_t *
+ngx_http_ai_conf_balance_name(ngx_http_ai_balance_e balance)
+{
+    const ngx_http_ai_route_balance_t  *row;
+
+    for (row = ngx_http_ai_conf_balance_table; row->balance != balance; row++)
+    {
+        /* void */
+    }
+
+    return &row->name;
 }
 
 
@@ -512,8 +529,61 @@ ngx_http_ai_conf_route_window(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
     }
 
     route->window = n * scale;
+    route->window_set = 1;
 
     return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ai_conf_route_family(ngx_conf_t *cf, ngx_http_ai_conf_block_t *block,
+    const ngx_http_ai_conf_word_t *word)
+{
+    ngx_str_t            *value;
+    ngx_http_ai_route_t  *route;
+
+    route = block->object;
+    value = cf->args->elts;
+
+    if (ngx_http_ai_conf_model_check(cf, &value[1], "in \"family\"")
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    route->family = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * The letters that the first name begins with, behind an organisation's name:
+ * "gpt" of gpt-4o, "llama" of meta-llama/llama-3.3-70b.
+ */
+
+static void
+ngx_http_ai_conf_route_default_family(ngx_http_ai_route_t *route)
+{
+    u_char  *p, *start, *last;
+
+    last = route->name.data + route->name.len;
+    start = route->name.data;
+
+    for (p = start; p < last; p++) {
+        if (*p == '/') {
+            start = p + 1;
+        }
+    }
+
+    p = start;
+
+    while (p < last && (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') {
+        p++;
+    }
+
+    route->family.data = start;
+    route->family.len = p - start;
 }
 
 

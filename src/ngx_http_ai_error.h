@@ -41,30 +41,30 @@ typedef struct {
  * Fills an error.  The format is ngx_sprintf()'s; the text is cut at 512
  * bytes.  Returns the status, or NGX_ERROR without memory.
  */
-ngx_int_t ngx_http_ai_error_set(ngx_http_request_t *r,
+ngx_http_ai_cold ngx_int_t ngx_http_ai_error_set(ngx_http_request_t *r,
     ngx_http_ai_error_t *error, ngx_uint_t status, const char *code,
     const char *fmt, ...);
 
 /* an error for a status that nginx itself decided on (413, 408, ...) */
-ngx_int_t ngx_http_ai_error_core(ngx_http_request_t *r,
+ngx_http_ai_cold ngx_int_t ngx_http_ai_error_core(ngx_http_request_t *r,
     ngx_http_ai_error_t *error, ngx_uint_t status);
 
 /*
  * The error's body in the dialect of the request's endpoint, in the request's
  * pool; an empty string without memory.
  */
-ngx_str_t ngx_http_ai_error_body(ngx_http_request_t *r,
+ngx_http_ai_cold ngx_str_t ngx_http_ai_error_body(ngx_http_request_t *r,
     ngx_http_ai_error_t *error);
 
 /* the same as the last event of a broken stream */
-ngx_str_t ngx_http_ai_error_event(ngx_http_request_t *r,
+ngx_http_ai_cold ngx_str_t ngx_http_ai_error_event(ngx_http_request_t *r,
     ngx_http_ai_error_t *error);
 
 /*
  * Sends the error of the request's context as the whole answer; returns what
  * ngx_http_finalize_request() takes.
  */
-ngx_int_t ngx_http_ai_error_send(ngx_http_request_t *r);
+ngx_http_ai_cold ngx_int_t ngx_http_ai_error_send(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_AI_ERROR_H_INCLUDED_ */

@@ -14,6 +14,7 @@
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
 #include "ngx_http_ai_handler.h"
+#include "ngx_http_ai_meter.h"
 #include "ngx_http_ai_usage.h"
 
 
@@ -57,12 +58,29 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_ai_route_module);
 
-    if (!alcf->pass || r != r->main) {
+    if (r != r->main) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (!alcf->pass) {
+
+        ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+
+        if (ctx && ctx->meter) {
+            ngx_http_ai_meter_head(r, ctx->meter);
+        }
+
         return ngx_http_next_header_filter(r);
     }
 
     ctx = ngx_http_ai_request_ctx(r);
     if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* nginx may have refused it before anybody looked at its key */
+
+    if (ngx_http_ai_key_identify(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -72,7 +90,7 @@ ngx_http_ai_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->stream.mode == NGX_HTTP_AI_STREAM_SSE) {
+    if (ctx->stream.mode == NGX_HTTP_AI_USAGE_SCAN_SSE) {
         /* an event may be dropped, or an error event come at the end */
         ngx_http_clear_content_length(r);
     }
@@ -133,6 +151,8 @@ ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     ngx_http_ai_try_t      *try;
     ngx_http_ai_attempt_t  *at;
 
+    static ngx_str_t  bearer = ngx_string("Bearer");
+
     if (ngx_http_ai_filter_add(r, "x-request-id",
                                sizeof("x-request-id") - 1, &ctx->id)
         != NGX_OK)
@@ -140,16 +160,46 @@ ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    if (ctx->error.status == NGX_HTTP_NOT_ALLOWED) {
-        ngx_str_t  post = ngx_string("POST");
+    /* Anthropic's SDKs look for it under their own name */
 
-        return ngx_http_ai_filter_add(r, "Allow", sizeof("Allow") - 1,
-                                      &post);
+    if (ctx->facts.endpoint
+        && ctx->facts.endpoint->dialect == NGX_HTTP_AI_DIALECT_ANTHROPIC
+        && ngx_http_ai_filter_add(r, "request-id", sizeof("request-id") - 1,
+                                  &ctx->id)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (ctx->attempt && ctx->error.status
+    if (ctx->error.status == NGX_HTTP_NOT_ALLOWED) {
+        value.data = (u_char *) ngx_http_ai_endpoint_methods(
+                         ctx->facts.endpoint ? ctx->facts.endpoint->methods
+                                             : NGX_HTTP_AI_METHOD_POST);
+        value.len = ngx_strlen(value.data);
+
+        return ngx_http_ai_filter_add(r, "Allow", sizeof("Allow") - 1,
+                                      &value);
+    }
+
+    if (ctx->error.status == NGX_HTTP_UNAUTHORIZED
+        && r->headers_out.www_authenticate == NULL)
+    {
+        return ngx_http_ai_filter_add(r, "WWW-Authenticate",
+                                      sizeof("WWW-Authenticate") - 1,
+                                      &bearer);
+    }
+
+    /* a budget in total has no Retry-After, and yet SDKs are told: never */
+
+    if (ctx->error.status
+        && (ctx->attempt || ctx->error.retry_after
+            || ctx->error.verdict == NGX_HTTP_AI_QUOTA_EXHAUSTED)
         && ngx_http_ai_filter_retry(r, ctx) != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_ai_quota_headers(r, &ctx->quota) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -272,11 +322,16 @@ ngx_http_ai_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_body_filter(r, in);
     }
 
+    if (ctx->meter) {
+        ngx_http_ai_meter_body(r, ctx->meter, in);
+        return ngx_http_next_body_filter(r, in);
+    }
+
     if (ctx->replaced) {
         return ngx_http_ai_filter_error(r, ctx, in);
     }
 
-    if (ctx->stream.mode == NGX_HTTP_AI_STREAM_OFF) {
+    if (ctx->stream.mode == NGX_HTTP_AI_USAGE_SCAN_OFF) {
         return ngx_http_next_body_filter(r, in);
     }
 

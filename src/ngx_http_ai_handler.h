@@ -17,9 +17,19 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "ngx_http_ai_request.h"
+
 
 /* the content handler of ai_pass */
 ngx_int_t ngx_http_ai_handler(ngx_http_request_t *r);
+
+/*
+ * From the facts, the class and the route of a request to its plan, in
+ * ctx->plan.  NGX_OK, or an HTTP status with ctx->error set: nobody may serve
+ * it.  Holds nothing yet.
+ */
+ngx_int_t ngx_http_ai_handler_plan(ngx_http_request_t *r,
+    ngx_http_ai_ctx_t *ctx);
 
 /* the log phase: one record per request, whatever its fate */
 ngx_int_t ngx_http_ai_log_handler(ngx_http_request_t *r);

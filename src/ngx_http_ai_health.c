@@ -10,42 +10,48 @@
 #include "ngx_http_ai_health_nodes.h"
 
 
-#define NGX_HTTP_AI_PROBE_TIME     120000      /* ms; then a probe is lost */
-#define NGX_HTTP_AI_SWEEP          20          /* ms between two looks for
-                                                  dead workers */
-#define NGX_HTTP_AI_SOON           1000        /* ms; when what is in flight
-                                                  may have ended */
-
-
-static void ngx_http_ai_health_limited_locked(
-    ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
-    int64_t tokens, ngx_http_ai_health_t *health);
-static ngx_uint_t ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
-    const ngx_http_ai_cell_t *cell);
-static ngx_uint_t ngx_http_ai_health_gone(ngx_pid_t pid);
-static void ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health);
+static ngx_int_t ngx_http_ai_health_admit_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_demand_t *demand,
+    ngx_http_ai_enter_e how, ngx_http_ai_pass_t *pass,
+    ngx_http_ai_health_t *health);
+static void ngx_http_ai_health_yield_locked(const ngx_http_ai_nodes_t *nodes,
+    const ngx_http_ai_demand_t *demand, ngx_http_ai_health_t *health);
+static ngx_http_ai_model_node_t *ngx_http_ai_health_model_locked(
+    ngx_http_ai_zone_t *zone, const ngx_http_ai_cell_t *cell);
+static uint32_t ngx_http_ai_health_cells_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *model);
+static void ngx_http_ai_health_name_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_node_t *node);
 static void ngx_http_ai_health_cooling(const ngx_http_ai_cooling_t *c,
     const ngx_http_ai_account_t *account, ngx_http_ai_health_t *health);
 static void ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
     const ngx_http_ai_account_t *account, ngx_http_ai_verdict_e cause,
     ngx_http_ai_health_t *health);
-static void ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
-    ngx_http_ai_health_e state, ngx_http_ai_verdict_e cause,
-    ngx_msec_t until);
-static ngx_int_t ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes,
-    ngx_uint_t early, ngx_http_ai_pass_t *pass);
-static ngx_int_t ngx_http_ai_health_limits_locked(
-    ngx_http_ai_account_node_t *an, const ngx_http_ai_cell_t *cell,
-    int64_t tokens, ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health);
-static void ngx_http_ai_health_inflight_locked(
-    ngx_http_ai_account_node_t *an, ngx_int_t n);
-static void ngx_http_ai_health_sweep_locked(ngx_http_ai_account_node_t *an);
+
+
+/* by ngx_http_ai_health_e */
+
+static const ngx_str_t  ngx_http_ai_health_names[] = {
+    ngx_string("open"),
+    ngx_string("probing"),
+    ngx_string("cooling"),
+    ngx_string("closed"),
+    ngx_string("tripped"),
+    ngx_string("limited"),
+    ngx_string("stopped")
+};
+
+
+const ngx_str_t *
+ngx_http_ai_health_name(ngx_http_ai_health_e state)
+{
+    return &ngx_http_ai_health_names[state];
+}
 
 
 void
 ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, int64_t tokens,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_demand_t *demand,
     ngx_http_ai_health_t *health)
 {
     ngx_http_ai_nodes_t  nodes;
@@ -54,9 +60,10 @@ ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
 
     ngx_http_ai_health_find_locked(zone, cell, &nodes);
     ngx_http_ai_health_look_locked(&nodes, cell, health);
+    ngx_http_ai_health_yield_locked(&nodes, demand, health);
 
     if (nodes.account && health->state == NGX_HTTP_AI_HEALTH_OPEN) {
-        ngx_http_ai_health_limited_locked(nodes.account, cell, tokens,
+        ngx_http_ai_health_limited_locked(zone, nodes.account, cell, demand,
                                           health);
     }
 
@@ -64,115 +71,103 @@ ngx_http_ai_health_check(ngx_http_ai_zone_t *zone,
 }
 
 
-/* would the account's own limit hold one more request back? */
-
-static void
-ngx_http_ai_health_limited_locked(ngx_http_ai_account_node_t *an,
-    const ngx_http_ai_cell_t *cell, int64_t tokens,
-    ngx_http_ai_health_t *health)
-{
-    int64_t                          wait;
-    ngx_msec_t                       now;
-    const ngx_http_ai_limit_conf_t  *limit;
-
-    wait = 0;
-    now = ngx_current_msec;
-    limit = &cell->account->limit;
-
-    if (limit->concurrent && an->inflight >= limit->concurrent) {
-        wait = NGX_HTTP_AI_SOON;
-    }
-
-    if (limit->requests.limit) {
-        wait = ngx_max(wait, ngx_http_ai_rate_wait(&limit->requests,
-                                                   &an->requests, now, 1));
-    }
-
-    if (limit->tokens.limit) {
-        tokens = ngx_min(tokens, limit->tokens.limit);
-        wait = ngx_max(wait, ngx_http_ai_rate_wait(&limit->tokens,
-                                                   &an->tokens, now,
-                                                   tokens));
-    }
-
-    if (wait > 0) {
-        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_LIMITED,
-                                 NGX_HTTP_AI_RATE_LIMIT, now + wait);
-    }
-}
-
-
 ngx_int_t
 ngx_http_ai_health_enter(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, int64_t tokens, ngx_uint_t early,
-    ngx_http_ai_pass_t *pass, ngx_http_ai_health_t *health)
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_demand_t *demand,
+    ngx_http_ai_enter_e how, ngx_http_ai_pass_t *pass,
+    ngx_http_ai_health_t *health)
 {
-    ngx_int_t                    rc;
-    ngx_http_ai_nodes_t          nodes;
-    ngx_http_ai_account_node_t  *an;
+    ngx_int_t  rc;
 
     ngx_memzero(pass, sizeof(ngx_http_ai_pass_t));
 
+    pass->claim = demand->claim;
     pass->started = ngx_current_msec;
     pass->credential = cell->account->credential_hash;
     pass->id = (uint64_t) ngx_pid << 32 | ((uint32_t) ngx_random() | 1);
 
     ngx_http_ai_zone_lock(zone);
 
-    /* in flight and limits live in it, so it is made at the first request */
-
-    an = ngx_http_ai_health_make_locked(zone, cell, NGX_HTTP_AI_NODE_ACCOUNT,
-                                        sizeof(ngx_http_ai_account_node_t));
-
-    ngx_http_ai_health_find_locked(zone, cell, &nodes);
-    ngx_http_ai_health_look_locked(&nodes, cell, health);
-
-    if (health->probed && ngx_http_ai_health_lost_locked(&nodes, cell)) {
-        ngx_http_ai_health_look_locked(&nodes, cell, health);
-    }
-
-    if (an) {
-        ngx_http_ai_health_sweep_locked(an);
-    }
-
-    rc = NGX_OK;
-
-    if (health->state == NGX_HTTP_AI_HEALTH_PROBE
-        || (early && health->state == NGX_HTTP_AI_HEALTH_TRIPPED))
-    {
-        rc = ngx_http_ai_health_probe_locked(&nodes, early, pass);
-
-    } else if (health->state != NGX_HTTP_AI_HEALTH_OPEN) {
-        rc = NGX_BUSY;
-    }
-
-    if (rc == NGX_OK && an) {
-        rc = ngx_http_ai_health_limits_locked(an, cell, tokens, pass, health);
-    }
-
-    if (rc == NGX_OK) {
-        pass->inside = 1;
-
-        if (an) {
-            ngx_http_ai_health_inflight_locked(an, 1);
-        }
-    }
-
+    rc = ngx_http_ai_health_admit_locked(zone, cell, demand, how, pass,
+                                         health);
     ngx_http_ai_zone_unlock(zone);
 
     if (rc != NGX_OK && pass->probe) {
         /* a limit stood behind the breaker: the probe goes back */
-        ngx_http_ai_health_record(zone, cell, pass,
-                                  NGX_HTTP_AI_CLIENT_CLOSED, -1, -1);
+        ngx_http_ai_health_nothing(zone, cell, pass);
     }
 
     return rc;
 }
 
 
-/* 1: a probe was out whose worker is no more, and is given back */
+static ngx_int_t
+ngx_http_ai_health_admit_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, const ngx_http_ai_demand_t *demand,
+    ngx_http_ai_enter_e how, ngx_http_ai_pass_t *pass,
+    ngx_http_ai_health_t *health)
+{
+    ngx_int_t                    rc;
+    ngx_uint_t                   kept;
+    ngx_http_ai_nodes_t          nodes;
+    ngx_http_ai_account_node_t  *an;
 
-static ngx_uint_t
+    ngx_http_ai_health_find_locked(zone, cell, &nodes);
+    an = nodes.account;
+
+    ngx_http_ai_health_look_locked(&nodes, cell, health);
+
+    if (health->probed && ngx_http_ai_health_lost_locked(&nodes, cell)) {
+        ngx_http_ai_health_look_locked(&nodes, cell, health);
+    }
+
+    ngx_http_ai_health_yield_locked(&nodes, demand, health);
+
+    if (health->state == NGX_HTTP_AI_HEALTH_PROBE
+        || (how != NGX_HTTP_AI_ENTER_DUE && !health->barred
+            && health->state == NGX_HTTP_AI_HEALTH_TRIPPED))
+    {
+        if (ngx_http_ai_health_probe_locked(&nodes,
+                                            how != NGX_HTTP_AI_ENTER_DUE,
+                                            demand->life, pass)
+            != NGX_OK
+            && how != NGX_HTTP_AI_ENTER_AGAIN)
+        {
+            return NGX_BUSY;
+        }
+
+    } else if (health->state != NGX_HTTP_AI_HEALTH_OPEN) {
+        return NGX_BUSY;
+    }
+
+    if (an == NULL) {
+        /* that of a cycle before: its account is not in the zone any more */
+        pass->inside = 1;
+        return NGX_OK;
+    }
+
+    /* one of a cycle before: making its purse must not cost this node */
+
+    kept = an->node.kept;
+    an->node.kept = 1;
+
+    rc = ngx_http_ai_health_reserve_locked(zone, an, cell, demand, pass,
+                                           health);
+    an->node.kept = kept;
+
+    if (rc != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    an->inflight++;
+    pass->claim->account = an->node.key;
+    pass->inside = 1;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
 ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
     const ngx_http_ai_cell_t *cell)
 {
@@ -188,7 +183,7 @@ ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
     for (i = 0; i < 2; i++) {
 
         if (b[i] && b[i]->probe
-            && ngx_http_ai_health_gone((ngx_pid_t) (b[i]->probe >> 32)))
+            && ngx_http_ai_zone_gone((ngx_pid_t) (b[i]->probe >> 32)))
         {
             lost = 1;
 
@@ -205,7 +200,7 @@ ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
 
     if (c && c->active && c->closed
         && ngx_http_ai_health_later(c->probe, ngx_current_msec)
-        && ngx_http_ai_health_gone(c->prober))
+        && ngx_http_ai_zone_gone(c->prober))
     {
         lost = 1;
         c->probe = ngx_current_msec;
@@ -215,14 +210,7 @@ ngx_http_ai_health_lost_locked(ngx_http_ai_nodes_t *nodes,
 }
 
 
-static ngx_uint_t
-ngx_http_ai_health_gone(ngx_pid_t pid)
-{
-    return pid != ngx_pid && kill(pid, 0) == -1 && ngx_errno == NGX_ESRCH;
-}
-
-
-static void
+void
 ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_health_t *health)
 {
@@ -235,14 +223,20 @@ ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
     health->until = ngx_current_msec;
     health->percent = 100;
     health->probed = 0;
+    health->barred = 0;
+
+    if ((an && an->operate != NGX_HTTP_AI_OPERATE_ENABLE)
+        || (nodes->model
+            && nodes->model->operate != NGX_HTTP_AI_OPERATE_ENABLE)
+        || (nodes->cell
+            && nodes->cell->operate != NGX_HTTP_AI_OPERATE_ENABLE))
+    {
+        health->state = NGX_HTTP_AI_HEALTH_STOPPED;
+        health->cause = NGX_HTTP_AI_OVERLOADED;
+        return;
+    }
 
     if (an) {
-        if (an->operate != NGX_HTTP_AI_OPERATE_ENABLE) {
-            health->state = NGX_HTTP_AI_HEALTH_STOPPED;
-            health->cause = NGX_HTTP_AI_OVERLOADED;
-            return;
-        }
-
         ngx_http_ai_health_cooling(&an->cooling, cell->account, health);
         ngx_http_ai_health_breaker(&an->breaker, cell->account,
                                    NGX_HTTP_AI_CONNECT, health);
@@ -260,6 +254,29 @@ ngx_http_ai_health_look_locked(const ngx_http_ai_nodes_t *nodes,
     if (nodes->cell) {
         ngx_http_ai_health_breaker(&nodes->cell->breaker, cell->account,
                                    NGX_HTTP_AI_SERVER_ERROR, health);
+    }
+}
+
+
+/* what the provider says is left belongs to those who yield less */
+
+static void
+ngx_http_ai_health_yield_locked(const ngx_http_ai_nodes_t *nodes,
+    const ngx_http_ai_demand_t *demand, ngx_http_ai_health_t *health)
+{
+    int64_t  reset;
+
+    if (demand->yield == 0 || nodes->model == NULL) {
+        return;
+    }
+
+    if (ngx_http_ai_headroom_left(&nodes->model->headroom, ngx_current_msec,
+                                  &reset)
+        < demand->yield)
+    {
+        ngx_http_ai_health_worse(health, NGX_HTTP_AI_HEALTH_LIMITED,
+                                 NGX_HTTP_AI_RATE_LIMIT,
+                                 ngx_current_msec + reset);
     }
 }
 
@@ -340,15 +357,16 @@ ngx_http_ai_health_breaker(const ngx_http_ai_breaker_t *b,
 }
 
 
-/*
- * What keeps a cell away longest decides; a probe may be due only where
- * nothing else keeps it away.
- */
-
-static void
+void
 ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
     ngx_http_ai_health_e state, ngx_http_ai_verdict_e cause, ngx_msec_t until)
 {
+    if (state != NGX_HTTP_AI_HEALTH_PROBE
+        && state != NGX_HTTP_AI_HEALTH_TRIPPED)
+    {
+        health->barred = 1;
+    }
+
     if (health->state == NGX_HTTP_AI_HEALTH_OPEN
         || (state != NGX_HTTP_AI_HEALTH_PROBE
             && (health->state == NGX_HTTP_AI_HEALTH_PROBE
@@ -361,11 +379,9 @@ ngx_http_ai_health_worse(ngx_http_ai_health_t *health,
 }
 
 
-/* every breaker or closure that waits for a probe gives it to this pass */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
-    ngx_http_ai_pass_t *pass)
+    ngx_msec_t life, ngx_http_ai_pass_t *pass)
 {
     ngx_int_t               rc;
     ngx_uint_t              i;
@@ -374,7 +390,7 @@ ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
     ngx_http_ai_breaker_t  *b[2];
 
     now = ngx_current_msec;
-    until = now + NGX_HTTP_AI_PROBE_TIME;
+    until = now + life + NGX_HTTP_AI_SOON;
 
     b[0] = nodes->account ? &nodes->account->breaker : NULL;
     b[1] = nodes->cell ? &nodes->cell->breaker : NULL;
@@ -387,11 +403,7 @@ ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
 
         rc = ngx_http_ai_breaker_claim(b[i], now, until, pass->id);
 
-        if (rc == NGX_BUSY && early
-            && (b[i]->probes == 0
-                || ngx_http_ai_health_later(now, b[i]->probe_since
-                                                 + NGX_HTTP_AI_SOON)))
-        {
+        if (rc == NGX_BUSY && early && ngx_http_ai_health_early(b[i])) {
             rc = ngx_http_ai_breaker_claim_early(b[i], now, until, pass->id);
         }
 
@@ -415,134 +427,10 @@ ngx_http_ai_health_probe_locked(ngx_http_ai_nodes_t *nodes, ngx_uint_t early,
 }
 
 
-static ngx_int_t
-ngx_http_ai_health_limits_locked(ngx_http_ai_account_node_t *an,
-    const ngx_http_ai_cell_t *cell, int64_t tokens, ngx_http_ai_pass_t *pass,
-    ngx_http_ai_health_t *health)
-{
-    int64_t                          wait;
-    ngx_msec_t                       now;
-    const ngx_http_ai_limit_conf_t  *limit;
-
-    now = ngx_current_msec;
-    limit = &cell->account->limit;
-    wait = -1;
-
-    if (limit->concurrent && an->inflight >= limit->concurrent) {
-        wait = NGX_HTTP_AI_SOON;
-    }
-
-    if (wait == -1 && limit->requests.limit
-        && ngx_http_ai_rate_reserve(&limit->requests, &an->requests, now, 1)
-           != NGX_OK)
-    {
-        wait = ngx_http_ai_rate_wait(&limit->requests, &an->requests, now, 1);
-    }
-
-    if (wait == -1 && limit->tokens.limit) {
-
-        /* a request larger than the bucket may go when it is full */
-
-        tokens = ngx_min(tokens, limit->tokens.limit);
-
-        if (ngx_http_ai_rate_reserve(&limit->tokens, &an->tokens, now, tokens)
-            == NGX_OK)
-        {
-            pass->tokens = tokens;
-
-        } else {
-            wait = ngx_http_ai_rate_wait(&limit->tokens, &an->tokens, now,
-                                         tokens);
-
-            if (limit->requests.limit) {
-                ngx_http_ai_rate_refund(&limit->requests, &an->requests, now,
-                                        1);
-            }
-        }
-    }
-
-    if (wait == -1) {
-        return NGX_OK;
-    }
-
-    health->state = NGX_HTTP_AI_HEALTH_LIMITED;
-    health->cause = NGX_HTTP_AI_RATE_LIMIT;
-    health->until = now + ngx_max(wait, 1);
-
-    return NGX_BUSY;
-}
-
-
-/* counts one more, or one less, request of this worker in flight */
-
-static void
-ngx_http_ai_health_inflight_locked(ngx_http_ai_account_node_t *an,
-    ngx_int_t n)
-{
-    ngx_uint_t               i;
-    ngx_http_ai_inflight_t  *w, *own;
-
-    own = NULL;
-
-    for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
-
-        w = &an->workers[i];
-
-        if (w->pid == ngx_pid) {
-            own = w;
-            break;
-        }
-
-        if (w->pid == 0 && own == NULL) {
-            own = w;
-        }
-    }
-
-    if (own == NULL || (n < 0 && own->n == 0)) {
-        return;
-    }
-
-    own->n += n;
-    own->pid = own->n ? ngx_pid : 0;
-    an->inflight += n;
-}
-
-
-/*
- * Takes back what workers had that are no more.  A system call for each
- * worker with requests in flight, so not for every request.
- */
-
-static void
-ngx_http_ai_health_sweep_locked(ngx_http_ai_account_node_t *an)
-{
-    ngx_uint_t               i;
-    ngx_http_ai_inflight_t  *w;
-
-    if (an->inflight == 0
-        || ngx_current_msec - an->swept < NGX_HTTP_AI_SWEEP)
-    {
-        return;
-    }
-
-    an->swept = ngx_current_msec;
-
-    for (i = 0; i < NGX_HTTP_AI_MAX_WORKERS; i++) {
-
-        w = &an->workers[i];
-
-        if (w->pid && ngx_http_ai_health_gone(w->pid)) {
-            an->inflight -= ngx_min(w->n, an->inflight);
-            w->pid = 0;
-            w->n = 0;
-        }
-    }
-}
-
-
 void
 ngx_http_ai_health_leave(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass, int64_t tokens)
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_pass_t *pass, int64_t tokens,
+    int64_t nanousd)
 {
     ngx_http_ai_account_node_t  *an;
 
@@ -559,21 +447,40 @@ ngx_http_ai_health_leave(ngx_http_ai_zone_t *zone,
                     ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_ACCOUNT));
 
     if (an) {
-        ngx_http_ai_health_inflight_locked(an, -1);
-
-        if (cell->account->limit.requests.limit && !pass->recorded) {
-            /* it was never sent */
-            ngx_http_ai_rate_refund(&cell->account->limit.requests,
-                                    &an->requests, ngx_current_msec, 1);
-        }
-
-        if (cell->account->limit.tokens.limit && tokens >= 0) {
-            ngx_http_ai_rate_settle(&cell->account->limit.tokens, &an->tokens,
-                                    ngx_current_msec, pass->tokens, tokens);
-        }
+        ngx_http_ai_health_settle_locked(zone, an, cell, pass, tokens,
+                                         nanousd);
     }
 
+    ngx_http_ai_health_return_locked(zone, pass->claim);
+
     ngx_http_ai_zone_unlock(zone);
+}
+
+
+void
+ngx_http_ai_health_return_locked(ngx_http_ai_zone_t *zone,
+    ngx_http_ai_claim_t *claim)
+{
+    ngx_http_ai_account_node_t  *an;
+
+    if (claim->account == 0) {
+        return;
+    }
+
+    /* still there: the worker died while the account was at work for it */
+
+    ngx_http_ai_purse_settle_locked(zone, &claim->account_money,
+                                    claim->account_money.nanousd);
+
+    an = (ngx_http_ai_account_node_t *)
+         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
+                                      claim->account);
+
+    if (an && an->inflight) {
+        an->inflight--;
+    }
+
+    claim->account = 0;
 }
 
 
@@ -596,109 +503,40 @@ ngx_http_ai_health_headroom(ngx_http_ai_zone_t *zone,
 
 
 void
-ngx_http_ai_health_peers(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_cell_t *cells, ngx_http_ai_pick_peer_t *peers,
-    ngx_uint_t n)
+ngx_http_ai_health_peer_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_pick_peer_t *peer)
 {
-    ngx_uint_t            i;
     ngx_http_ai_nodes_t   nodes;
     ngx_http_ai_health_t  health;
 
-    ngx_http_ai_zone_lock(zone);
+    ngx_http_ai_health_find_locked(zone, cell, &nodes);
+    ngx_http_ai_health_look_locked(&nodes, cell, &health);
 
-    for (i = 0; i < n; i++) {
-
-        ngx_http_ai_health_find_locked(zone, &cells[i], &nodes);
-        ngx_http_ai_health_look_locked(&nodes, &cells[i], &health);
-
-        if (nodes.account) {
-            ngx_http_ai_health_sweep_locked(nodes.account);
-        }
-
-        peers[i].percent = health.percent;
-        peers[i].inflight = nodes.account ? nodes.account->inflight : 0;
-        peers[i].hash = ngx_http_ai_health_key(&cells[i],
-                                               NGX_HTTP_AI_NODE_MODEL);
-        peers[i].price = NGX_HTTP_AI_PICK_NO_PRICE;
-        peers[i].time_us = nodes.cell
-                           ? ngx_http_ai_pick_ewma(&nodes.cell->time,
-                                                   peers[i].inflight,
-                                                   ngx_current_msec,
-                                                   NGX_HTTP_AI_EWMA_HALF)
-                           : 0;
-    }
-
-    ngx_http_ai_zone_unlock(zone);
+    peer->percent = health.percent;
+    peer->inflight = nodes.account ? nodes.account->inflight : 0;
+    peer->hash = ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_MODEL);
+    peer->price = NGX_HTTP_AI_PICK_NO_PRICE;
+    peer->time_us = nodes.cell ? ngx_http_ai_pick_ewma(&nodes.cell->time,
+                                                       peer->inflight,
+                                                       ngx_current_msec,
+                                                       NGX_HTTP_AI_EWMA_HALF)
+                               : 0;
 }
 
 
-void
-ngx_http_ai_health_reset(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account)
+ngx_uint_t
+ngx_http_ai_health_inflight_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_account_t *account)
 {
-    ngx_queue_t                 *q, *next;
-    ngx_http_ai_node_t          *node;
-    ngx_http_ai_cell_node_t     *cn;
     ngx_http_ai_account_node_t  *an;
 
-    ngx_http_ai_zone_lock(zone);
+    /* an account's hash is its node's key */
 
-    for (q = ngx_queue_head(&zone->sh->lru);
-         q != ngx_queue_sentinel(&zone->sh->lru);
-         q = next)
-    {
-        next = ngx_queue_next(q);
-        node = ngx_queue_data(q, ngx_http_ai_node_t, lru);
+    an = (ngx_http_ai_account_node_t *)
+         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
+                                      account->hash);
 
-        if (node->kind == NGX_HTTP_AI_NODE_BALANCE
-            || node->key >> 32 != account->hash)
-        {
-            continue;
-        }
-
-        switch (node->kind) {
-
-        case NGX_HTTP_AI_NODE_MODEL:
-            ngx_http_ai_zone_drop_locked(zone, node);
-            break;
-
-        case NGX_HTTP_AI_NODE_CELL:
-            /* kept: requests that are under way must not count any more */
-            cn = (ngx_http_ai_cell_node_t *) node;
-            ngx_http_ai_breaker_reset(&cn->breaker, ngx_current_msec);
-            ngx_memzero(&cn->time, sizeof(ngx_http_ai_pick_ewma_t));
-            break;
-
-        default: /* NGX_HTTP_AI_NODE_ACCOUNT */
-            an = (ngx_http_ai_account_node_t *) node;
-            an->cooling.active = 0;
-            ngx_http_ai_breaker_reset(&an->breaker, ngx_current_msec);
-        }
-    }
-
-    ngx_http_ai_zone_unlock(zone);
-}
-
-
-void
-ngx_http_ai_health_operate(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_account_t *account, ngx_http_ai_operate_e what)
-{
-    ngx_http_ai_cell_t           cell;
-    ngx_http_ai_account_node_t  *an;
-
-    ngx_memzero(&cell, sizeof(ngx_http_ai_cell_t));
-    cell.account = account;
-
-    ngx_http_ai_zone_lock(zone);
-
-    an = ngx_http_ai_health_make_locked(zone, &cell, NGX_HTTP_AI_NODE_ACCOUNT,
-                                        sizeof(ngx_http_ai_account_node_t));
-    if (an) {
-        an->operate = what;
-    }
-
-    ngx_http_ai_zone_unlock(zone);
+    return an ? an->inflight : 0;
 }
 
 
@@ -709,6 +547,13 @@ ngx_http_ai_health_find_locked(ngx_http_ai_zone_t *zone,
     nodes->account = (ngx_http_ai_account_node_t *)
         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_ACCOUNT,
                      ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_ACCOUNT));
+
+    nodes->model = NULL;
+    nodes->cell = NULL;
+
+    if (cell->model == NULL) {
+        return;
+    }
 
     nodes->model = (ngx_http_ai_model_node_t *)
         ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_MODEL,
@@ -724,11 +569,109 @@ void *
 ngx_http_ai_health_make_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_cell_t *cell, ngx_http_ai_node_e kind, size_t size)
 {
-    return ngx_http_ai_zone_make_locked(zone, kind,
+    ngx_http_ai_node_t  *node;
+
+    if (kind == NGX_HTTP_AI_NODE_MODEL) {
+        return ngx_http_ai_health_model_locked(zone, cell);
+    }
+
+    node = ngx_http_ai_zone_make_locked(zone, kind,
                                         ngx_http_ai_health_key(cell, kind),
                                         size);
+    if (node == NULL) {
+        return NULL;
+    }
+
+    if (node->owner == 0) {
+        node->owner = cell->account->hash;
+
+        if (kind == NGX_HTTP_AI_NODE_CELL) {
+            ngx_http_ai_health_name_locked(zone, cell, node);
+        }
+    }
+
+    return node;
 }
 
+
+static ngx_http_ai_model_node_t *
+ngx_http_ai_health_model_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell)
+{
+    size_t                     len;
+    ngx_http_ai_model_node_t  *mn;
+
+    len = ngx_min(cell->model->len, NGX_HTTP_AI_MAX_MODEL);
+
+    mn = (ngx_http_ai_model_node_t *)
+         ngx_http_ai_zone_make_locked(zone, NGX_HTTP_AI_NODE_MODEL,
+                        ngx_http_ai_health_key(cell, NGX_HTTP_AI_NODE_MODEL),
+                        sizeof(ngx_http_ai_model_node_t) + len);
+
+    if (mn && mn->node.owner == 0) {
+        mn->node.owner = cell->account->hash;
+        mn->len = len;
+        ngx_memcpy(mn->name, cell->model->data, len);
+        mn->cells = ngx_http_ai_health_cells_locked(zone, cell);
+    }
+
+    return mn;
+}
+
+
+/* a model's node may have been evicted before those of its cells */
+
+static uint32_t
+ngx_http_ai_health_cells_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *model)
+{
+    uint32_t            bits;
+    ngx_http_ai_cell_t  cell;
+
+    bits = 0;
+    cell = *model;
+
+    for (cell.family = 1;
+         cell.family <= NGX_HTTP_AI_EP_LAST;
+         cell.family <<= 1)
+    {
+        for (cell.stream = 0; cell.stream <= 1; cell.stream++) {
+
+            if (ngx_http_ai_zone_lookup_locked(zone, NGX_HTTP_AI_NODE_CELL,
+                       ngx_http_ai_health_key(&cell, NGX_HTTP_AI_NODE_CELL)))
+            {
+                bits |= ngx_http_ai_health_bit(cell.family, cell.stream);
+            }
+        }
+    }
+
+    return bits;
+}
+
+
+/* making room for the model's node must not cost the cell's */
+
+static void
+ngx_http_ai_health_name_locked(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_cell_t *cell, ngx_http_ai_node_t *node)
+{
+    ngx_uint_t                 kept;
+    ngx_http_ai_model_node_t  *mn;
+
+    kept = node->kept;
+    node->kept = 1;
+
+    mn = ngx_http_ai_health_model_locked(zone, cell);
+
+    node->kept = kept;
+
+    if (mn) {
+        mn->cells |= ngx_http_ai_health_bit(cell->family, cell->stream);
+    }
+}
+
+
+/* of the parts that make up a cell nothing is left to be seen in its key */
 
 uint64_t
 ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
@@ -736,17 +679,20 @@ ngx_http_ai_health_key(const ngx_http_ai_cell_t *cell,
 {
     uint64_t  key;
 
-    key = (uint64_t) cell->account->hash << 32;
+    key = cell->account->hash;
 
     if (kind == NGX_HTTP_AI_NODE_ACCOUNT) {
         return key;
     }
 
-    key |= ngx_murmur_hash2(cell->model->data, cell->model->len);
-
     if (kind == NGX_HTTP_AI_NODE_CELL) {
-        key ^= (uint32_t) (2 * cell->family + cell->stream) * 0x9e3779b1;
+        key |= (uint64_t) (2 * cell->family + cell->stream) << 32;
     }
 
-    return key;
+    /* the finalizer of splitmix64 */
+
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111eb;
+
+    return key ^ (key >> 31) ^ cell->model_hash;
 }

@@ -10,17 +10,18 @@
 /* ms between two looks for dead workers, which cost a system call a place */
 #define NGX_HTTP_AI_QUEUE_SWEEP  20
 
+#define NGX_HTTP_AI_QUEUE_SLICE  128     /* places looked at under one lock;
+                                            divides their number */
 
-static ngx_uint_t ngx_http_ai_queue_lost(ngx_http_ai_slot_t *slot);
-static uint32_t ngx_http_ai_queue_line(const ngx_http_ai_route_t *route,
-    const ngx_http_ai_class_t *class);
+
+static void ngx_http_ai_queue_sweep_locked(ngx_http_ai_zone_t *zone);
 static uint32_t ngx_http_ai_queue_class(const ngx_http_ai_class_t *class);
 
 
 ngx_int_t
 ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_route_t *route, const ngx_http_ai_class_t *class,
-    ngx_http_ai_ticket_t *ticket)
+    uint64_t targets, ngx_http_ai_ticket_t *ticket)
 {
     uint32_t                hash;
     ngx_uint_t              i, free, same;
@@ -29,10 +30,13 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
 
     sh = zone->sh;
     hash = ngx_http_ai_queue_class(class);
-    free = NGX_HTTP_AI_ZONE_SLOTS;
-    same = 0;
 
     ngx_http_ai_zone_lock(zone);
+
+    ngx_http_ai_queue_sweep_locked(zone);
+
+    free = NGX_HTTP_AI_ZONE_SLOTS;
+    same = 0;
 
     for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS; i++) {
 
@@ -46,28 +50,6 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
         }
     }
 
-    if ((free == NGX_HTTP_AI_ZONE_SLOTS || same >= class->queue_max)
-        && ngx_current_msec - sh->swept >= NGX_HTTP_AI_QUEUE_SWEEP)
-    {
-        /* places of dead workers, if there are any, come back now */
-
-        sh->swept = ngx_current_msec;
-
-        for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS; i++) {
-
-            slot = &sh->slots[i];
-
-            if (slot->pid && ngx_http_ai_queue_lost(slot)) {
-
-                same -= (slot->class == hash);
-                free = ngx_min(free, i);
-
-                slot->pid = 0;
-                sh->parked--;
-            }
-        }
-    }
-
     if (free == NGX_HTTP_AI_ZONE_SLOTS || same >= class->queue_max) {
         ngx_http_ai_zone_unlock(zone);
         return NGX_BUSY;
@@ -77,10 +59,11 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
 
     slot->pid = ngx_pid;
     slot->seq = ++sh->seq;
-    slot->route = ngx_http_ai_queue_line(route, class);
+    slot->route = route->hash;
     slot->class = hash;
     slot->priority = class->priority;
-    slot->since = ngx_current_msec;
+    slot->yield = class->yield;
+    slot->targets = targets;
 
     ticket->slot = free;
     ticket->seq = slot->seq;
@@ -93,82 +76,121 @@ ngx_http_ai_queue_enter(ngx_http_ai_zone_t *zone,
 }
 
 
-ngx_uint_t
-ngx_http_ai_queue_waiting(ngx_http_ai_zone_t *zone,
-    const ngx_http_ai_route_t *route, const ngx_http_ai_class_t *class)
+uint64_t
+ngx_http_ai_queue_ahead(ngx_http_ai_zone_t *zone,
+    const ngx_http_ai_route_t *route, const ngx_http_ai_class_t *class,
+    uint64_t targets, const ngx_http_ai_ticket_t *ticket)
 {
-    uint32_t             line;
-    ngx_uint_t           i, waiting;
+    uint64_t             ahead;
+    ngx_uint_t           i, seq;
     ngx_http_ai_slot_t  *slot;
 
     if (zone->sh->parked == 0) {
         return 0;
     }
 
-    waiting = 0;
-    line = ngx_http_ai_queue_line(route, class);
+    ahead = 0;
+    seq = ticket->seq;         /* 0: no place */
 
     ngx_http_ai_zone_lock(zone);
 
-    for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS; i++) {
+    ngx_http_ai_queue_sweep_locked(zone);
+
+    for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS && ahead != targets; i++) {
 
         slot = &zone->sh->slots[i];
 
-        if (slot->pid && slot->route == line
-            && slot->priority >= class->priority)
+        if (slot->pid == 0 || slot->route != route->hash
+            || slot->priority < class->priority
+            || (slot->priority == class->priority && seq && slot->seq >= seq)
+            || slot->yield > class->yield)
         {
-            waiting = 1;
-            break;
+            continue;
         }
+
+        ahead |= slot->targets & targets;
     }
 
     ngx_http_ai_zone_unlock(zone);
 
-    return waiting;
+    return ahead;
 }
 
 
 ngx_uint_t
-ngx_http_ai_queue_first(ngx_http_ai_zone_t *zone,
-    ngx_http_ai_ticket_t *ticket)
+ngx_http_ai_queue_parked(ngx_http_ai_zone_t *zone)
 {
-    ngx_uint_t              i, first;
-    ngx_http_ai_slot_t     *own, *slot;
+    ngx_pid_t   pids[NGX_HTTP_AI_QUEUE_SLICE], alive, gone;
+    ngx_uint_t  i, first, n;
+
+    if (zone->sh->parked == 0) {
+        return 0;
+    }
+
+    n = 0;
+    alive = ngx_pid;
+    gone = 0;
+
+    for (first = 0;
+         first < NGX_HTTP_AI_ZONE_SLOTS;
+         first += NGX_HTTP_AI_QUEUE_SLICE)
+    {
+        ngx_http_ai_zone_lock(zone);
+
+        for (i = 0; i < NGX_HTTP_AI_QUEUE_SLICE; i++) {
+            pids[i] = zone->sh->slots[first + i].pid;
+        }
+
+        ngx_http_ai_zone_unlock(zone);
+
+        for (i = 0; i < NGX_HTTP_AI_QUEUE_SLICE; i++) {
+
+            if (pids[i] == 0 || pids[i] == gone) {
+                continue;
+            }
+
+            if (pids[i] != alive && ngx_http_ai_zone_gone(pids[i])) {
+                gone = pids[i];
+                continue;
+            }
+
+            alive = pids[i];
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+/* places of dead workers come back */
+
+static void
+ngx_http_ai_queue_sweep_locked(ngx_http_ai_zone_t *zone)
+{
+    ngx_uint_t              i;
+    ngx_http_ai_slot_t     *slot;
     ngx_http_ai_zone_sh_t  *sh;
 
     sh = zone->sh;
-    own = &sh->slots[ticket->slot];
-    first = 1;
 
-    ngx_http_ai_zone_lock(zone);
+    if (sh->parked == 0
+        || ngx_current_msec - sh->swept < NGX_HTTP_AI_QUEUE_SWEEP)
+    {
+        return;
+    }
+
+    sh->swept = ngx_current_msec;
 
     for (i = 0; i < NGX_HTTP_AI_ZONE_SLOTS; i++) {
 
         slot = &sh->slots[i];
 
-        if (slot->pid == 0 || slot == own || slot->route != own->route) {
-            continue;
-        }
-
-        if (slot->priority < own->priority
-            || (slot->priority == own->priority && slot->seq > own->seq))
-        {
-            continue;
-        }
-
-        if (slot->pid != ngx_pid && ngx_http_ai_queue_lost(slot)) {
+        if (slot->pid && ngx_http_ai_zone_gone(slot->pid)) {
             slot->pid = 0;
             sh->parked--;
-            continue;
         }
-
-        first = 0;
-        break;
     }
-
-    ngx_http_ai_zone_unlock(zone);
-
-    return first;
 }
 
 
@@ -194,29 +216,6 @@ ngx_http_ai_queue_leave(ngx_http_ai_zone_t *zone,
     ngx_http_ai_zone_unlock(zone);
 
     ticket->seq = 0;
-}
-
-
-/*
- * Who waits for the same targets: those of a route, or of a class's share of
- * it.  A class with accounts of its own must not block the others.
- */
-
-static uint32_t
-ngx_http_ai_queue_line(const ngx_http_ai_route_t *route,
-    const ngx_http_ai_class_t *class)
-{
-    return class->accounts ? route->hash ^ ngx_http_ai_queue_class(class)
-                           : route->hash;
-}
-
-
-/* the worker is gone, so nobody else will take the place back */
-
-static ngx_uint_t
-ngx_http_ai_queue_lost(ngx_http_ai_slot_t *slot)
-{
-    return kill(slot->pid, 0) == -1 && ngx_errno == NGX_ESRCH;
 }
 
 

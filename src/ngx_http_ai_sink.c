@@ -8,41 +8,47 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
-#include "ngx_http_ai_redis.h"
 #include "ngx_http_ai_sink.h"
-#include "pure/ngx_http_ai_resp.h"
 
-
-#define NGX_HTTP_AI_SINK_PORT         6379
-#define NGX_HTTP_AI_SINK_STREAM       "ai:usage"
-#define NGX_HTTP_AI_SINK_MAX_STREAM   512
-#define NGX_HTTP_AI_SINK_MAXLEN       1000000
-#define NGX_HTTP_AI_SINK_QUEUE        (64 * 1024 * 1024)
-#define NGX_HTTP_AI_SINK_MAX_SECRET   4096
 
 #define NGX_HTTP_AI_SINK_BUFFER       (128 * 1024)  /* FILE, per worker */
 #define NGX_HTTP_AI_SINK_RETRY_MS     1000
 #define NGX_HTTP_AI_SINK_REPORT_MS    60000
 #define NGX_HTTP_AI_SINK_STOP_MS      1000
 
+#define NGX_HTTP_AI_SINK_BUSY         256   /* new records that are waiting:
+                                               no time for old ones */
 
-typedef char *(*ngx_http_ai_sink_param_pt)(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
 
+typedef struct ngx_http_ai_sink_s  ngx_http_ai_sink_t;
+
+
+/* a lane of ngx_http_ai_redis.h, and its spool */
 
 typedef struct {
-    ngx_str_t                    name;
-    ngx_http_ai_sink_param_pt    handler;
-} ngx_http_ai_sink_param_t;
+    ngx_http_ai_sink_t          *sink;
+    ngx_uint_t                   index;
+    ngx_http_ai_spool_t         *spool;     /* or NULL */
+    ngx_uint_t                   mapped;    /* unsigned  mapped:1; the queue
+                                               is in a file of it */
+} ngx_http_ai_sink_lane_t;
 
 
 /* of this worker; conf is NULL where nothing is recorded */
 
-typedef struct {
+struct ngx_http_ai_sink_s {
     ngx_http_ai_sink_conf_t     *conf;
     ngx_log_t                   *log;
 
     ngx_http_ai_redis_t         *redis;
+    ngx_http_ai_sink_lane_t     *lanes;
+    ngx_uint_t                   nlanes;
+    off_t                        spooled;   /* bytes, of all lanes */
+    ngx_http_ai_sink_counts_t   *counts;
+    int64_t                      made_ms;   /* of the counts */
+    ngx_http_ai_redis_facts_t    told;      /* what of them is in the counts */
+    ngx_http_ai_sink_worker_t   *worker;    /* in the counts, or own */
+    ngx_http_ai_sink_worker_t    own;
 
     u_char                      *start;     /* FILE: a newline, then lines */
     u_char                      *last;
@@ -56,50 +62,41 @@ typedef struct {
     ngx_connection_t             dumb;      /* the data of the events */
 
     unsigned                     torn:1;    /* the file ends inside a line */
-} ngx_http_ai_sink_t;
+};
 
-
-static char *ngx_http_ai_sink_parse_redis(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *addr);
-static char *ngx_http_ai_sink_parse_addr(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *addr);
-static char *ngx_http_ai_sink_parse_unix(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *path);
-static char *ngx_http_ai_sink_parse_file(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *path);
-static char *ngx_http_ai_sink_parse_params(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc);
-
-static char *ngx_http_ai_sink_param_stream(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
-static char *ngx_http_ai_sink_param_maxlen(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
-static char *ngx_http_ai_sink_param_queue(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
-static char *ngx_http_ai_sink_param_user(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
-static char *ngx_http_ai_sink_param_password(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
-static char *ngx_http_ai_sink_param_spool(ngx_conf_t *cf,
-    ngx_http_ai_sink_conf_t *sc, ngx_str_t *value);
-static char *ngx_http_ai_sink_read_secret(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *secret);
 
 static ngx_int_t ngx_http_ai_sink_start_redis(ngx_http_ai_sink_t *sink,
     ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_ai_sink_greeting(ngx_pool_t *pool, ngx_str_t *cmd,
-    const char *verb, const ngx_str_t *user, const ngx_str_t *arg);
+static ngx_int_t ngx_http_ai_sink_start_lane(ngx_http_ai_sink_lane_t *lane,
+    ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_ai_sink_start_spool(ngx_http_ai_sink_lane_t *lane,
+    ngx_cycle_t *cycle);
+static ngx_uint_t ngx_http_ai_sink_ready(void *data);
+static void ngx_http_ai_sink_moved(void *data);
+static ngx_int_t ngx_http_ai_sink_again(void *data, const ngx_str_t *cmd);
+static void ngx_http_ai_sink_changed(void *data);
+static void ngx_http_ai_sink_trim(ngx_http_ai_sink_conf_t *sc,
+    const ngx_str_t *key, ngx_http_ai_record_trim_t *trim);
+static u_char *ngx_http_ai_sink_room(ngx_http_ai_sink_lane_t *lane,
+    size_t min, size_t *size);
+static ngx_uint_t ngx_http_ai_sink_stop_redis(ngx_http_ai_sink_t *sink);
+static ngx_uint_t ngx_http_ai_sink_stop_file(ngx_http_ai_sink_t *sink);
 static ngx_int_t ngx_http_ai_sink_start_file(ngx_http_ai_sink_t *sink,
     ngx_cycle_t *cycle);
+static void ngx_http_ai_sink_push_form(const ngx_http_ai_record_form_t *form,
+    const void *rec, const ngx_str_t *event_id);
 static ngx_int_t ngx_http_ai_sink_push_redis(ngx_http_ai_sink_t *sink,
-    const ngx_http_ai_record_t *rec);
+    const ngx_http_ai_record_form_t *form, const void *rec,
+    const ngx_str_t *event_id);
 static ngx_int_t ngx_http_ai_sink_push_file(ngx_http_ai_sink_t *sink,
-    const ngx_http_ai_record_t *rec);
+    const ngx_http_ai_record_form_t *form, const void *rec);
+static ngx_str_t *ngx_http_ai_sink_key(ngx_http_ai_sink_lane_t *lane,
+    const ngx_str_t *pairs, ngx_uint_t nargs);
 static void ngx_http_ai_sink_write(ngx_http_ai_sink_t *sink);
 static void ngx_http_ai_sink_written(ngx_http_ai_sink_t *sink, u_char *p,
     size_t n);
-static void ngx_http_ai_sink_drop(ngx_http_ai_sink_t *sink,
-    const ngx_http_ai_record_t *rec);
+static void ngx_http_ai_sink_delivered(ngx_http_ai_sink_t *sink);
+static void ngx_http_ai_sink_drop(ngx_http_ai_sink_t *sink);
 static void ngx_http_ai_sink_event(ngx_event_t *ev, ngx_http_ai_sink_t *sink,
     ngx_event_handler_pt handler);
 static void ngx_http_ai_sink_write_handler(ngx_event_t *ev);
@@ -109,498 +106,9 @@ static void ngx_http_ai_sink_report_handler(ngx_event_t *ev);
 static ngx_http_ai_sink_t  ngx_http_ai_sink;
 
 
-static ngx_http_ai_sink_param_t  ngx_http_ai_sink_params[] = {
-
-    { ngx_string("stream="), ngx_http_ai_sink_param_stream },
-    { ngx_string("maxlen="), ngx_http_ai_sink_param_maxlen },
-    { ngx_string("queue="), ngx_http_ai_sink_param_queue },
-    { ngx_string("user="), ngx_http_ai_sink_param_user },
-    { ngx_string("password="), ngx_http_ai_sink_param_password },
-    { ngx_string("spool="), ngx_http_ai_sink_param_spool },
-
-    { ngx_null_string, NULL }
-};
-
-
-char *
-ngx_http_ai_sink_parse(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc)
-{
-    char       *rv;
-    ngx_str_t  *value, *dest;
-
-    ngx_memzero(sc, sizeof(ngx_http_ai_sink_conf_t));
-
-    value = cf->args->elts;
-    dest = &value[1];
-
-    if (ngx_strcmp(dest->data, "off") == 0) {
-        rv = NGX_CONF_OK;
-
-    } else if (ngx_strncmp(dest->data, "file:", 5) == 0) {
-        rv = ngx_http_ai_sink_parse_file(cf, sc, dest);
-
-    } else if (ngx_strncmp(dest->data, "redis://", 8) == 0
-               || ngx_strncmp(dest->data, "unix:", 5) == 0)
-    {
-        return ngx_http_ai_sink_parse_redis(cf, sc, dest);
-
-    } else if (ngx_strncmp(dest->data, "rediss://", 9) == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"rediss://\" in \"ai_usage\" needs TLS to Redis, "
-                           "which is not built yet, write \"redis://\" and "
-                           "keep the connection on a trusted network");
-        return NGX_CONF_ERROR;
-
-    } else {
-
-        /* not repeated: it may have a password in it */
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid destination in \"ai_usage\", write "
-                           "\"redis://ADDRESS[:PORT][/DB]\", "
-                           "\"unix:/PATH\", \"file:PATH\" or \"off\"");
-        return NGX_CONF_ERROR;
-    }
-
-    if (rv == NGX_CONF_OK && cf->args->nelts > 2) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"ai_usage %V\" takes no parameters, they are for "
-                           "\"redis://\" and \"unix:\"", dest);
-        return NGX_CONF_ERROR;
-    }
-
-    return rv;
-}
-
-
-static char *
-ngx_http_ai_sink_parse_file(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *dest)
-{
-    ngx_str_t  path;
-
-    path.data = dest->data + sizeof("file:") - 1;
-    path.len = dest->len - (sizeof("file:") - 1);
-
-    if (path.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no path in \"ai_usage file:\", write "
-                           "\"file:PATH\"");
-        return NGX_CONF_ERROR;
-    }
-
-    sc->type = NGX_HTTP_AI_SINK_FILE;
-
-    sc->file = ngx_conf_open_file(cf->cycle, &path);
-
-    return sc->file ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_ai_sink_parse_redis(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *dest)
-{
-    char       *rv;
-    ngx_str_t   addr;
-
-    sc->type = NGX_HTTP_AI_SINK_REDIS;
-    sc->maxlen = NGX_HTTP_AI_SINK_MAXLEN;
-    sc->queue_size = NGX_HTTP_AI_SINK_QUEUE;
-    ngx_str_set(&sc->stream, NGX_HTTP_AI_SINK_STREAM);
-
-    if (dest->data[0] == 'u') {
-        addr.data = dest->data + sizeof("unix:") - 1;
-        addr.len = dest->len - (sizeof("unix:") - 1);
-        rv = ngx_http_ai_sink_parse_unix(cf, sc, &addr);
-
-    } else {
-        addr.data = dest->data + sizeof("redis://") - 1;
-        addr.len = dest->len - (sizeof("redis://") - 1);
-        rv = ngx_http_ai_sink_parse_addr(cf, sc, &addr);
-    }
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    return ngx_http_ai_sink_parse_params(cf, sc);
-}
-
-
-static char *
-ngx_http_ai_sink_parse_unix(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *path)
-{
-    if (path->len == 0 || path->data[0] != '/') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid path in \"ai_usage unix:%V\", write "
-                           "\"unix:/PATH\"", path);
-        return NGX_CONF_ERROR;
-    }
-
-    if (path->len >= sizeof(((struct sockaddr_un *) NULL)->sun_path)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "too long path in \"ai_usage unix:%V\", the "
-                           "system takes less than %uz bytes", path,
-                           sizeof(((struct sockaddr_un *) NULL)->sun_path));
-        return NGX_CONF_ERROR;
-    }
-
-    sc->path = *path;
-
-    return NGX_CONF_OK;
-}
-
-
-/*
- * A name is resolved now, as in "server" of an upstream, since a worker must
- * never wait for a resolver.
- */
-
-static char *
-ngx_http_ai_sink_parse_addr(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *addr)
-{
-    u_char     *p, *last;
-    ngx_int_t   db;
-    ngx_url_t   u;
-
-    last = addr->data + addr->len;
-
-    if (ngx_strlchr(addr->data, last, '@')) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"ai_usage\" takes no user and no password in "
-                           "the address, write \"user=NAME\" and "
-                           "\"password=env:NAME\" or \"password=file:PATH\"");
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = *addr;
-    u.default_port = NGX_HTTP_AI_SINK_PORT;
-
-    p = ngx_strlchr(addr->data, last, '/');
-
-    if (p) {
-        u.url.len = p++ - addr->data;
-
-        db = (p == last) ? 0 : ngx_atoi(p, last - p);
-
-        if (db == NGX_ERROR) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid database in \"ai_usage redis://%V\", "
-                               "write a number: \"redis://ADDRESS:PORT/0\"",
-                               addr);
-            return NGX_CONF_ERROR;
-        }
-
-        sc->database = db;
-    }
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.family == AF_UNIX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in \"ai_usage redis://%V\", write "
-                           "\"redis://ADDRESS[:PORT][/DB]\"",
-                           u.err ? u.err : "invalid address", addr);
-        return NGX_CONF_ERROR;
-    }
-
-    p = ngx_pnalloc(cf->pool, NGX_SOCKADDR_STRLEN + 1);
-    if (p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    sc->host.data = p;
-    sc->host.len = ngx_sock_ntop(u.addrs[0].sockaddr, u.addrs[0].socklen, p,
-                                 NGX_SOCKADDR_STRLEN, 0);
-    p[sc->host.len] = '\0';
-
-    sc->port = ngx_inet_get_port(u.addrs[0].sockaddr);
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_parse_params(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc)
-{
-    u_char                    *p;
-    ngx_str_t                 *value, param;
-    ngx_uint_t                 i, k, seen;
-    ngx_http_ai_sink_param_t  *params;
-
-    seen = 0;
-    value = cf->args->elts;
-    params = ngx_http_ai_sink_params;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        for (k = 0; params[k].name.len; k++) {
-            if (ngx_strncmp(value[i].data, params[k].name.data,
-                            params[k].name.len)
-                == 0)
-            {
-                break;
-            }
-        }
-
-        if (params[k].name.len == 0) {
-
-            /* up to "=" only: a misspelt password= is one too */
-
-            param = value[i];
-            p = ngx_strlchr(param.data, param.data + param.len, '=');
-
-            if (p) {
-                param.len = p + 1 - param.data;
-            }
-
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\" in \"ai_usage\", "
-                               "write stream=, maxlen=, queue=, user= or "
-                               "password=", &param);
-            return NGX_CONF_ERROR;
-        }
-
-        if (seen & (1 << k)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\" in \"ai_usage\"",
-                               &params[k].name);
-            return NGX_CONF_ERROR;
-        }
-
-        seen |= 1 << k;
-
-        param.data = value[i].data + params[k].name.len;
-        param.len = value[i].len - params[k].name.len;
-
-        if (params[k].handler(cf, sc, &param) != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (sc->user.len && sc->password.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"user=\" in \"ai_usage\" needs a password, write "
-                           "\"password=env:NAME\" or \"password=file:PATH\"");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_param_stream(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *value)
-{
-    if (value->len == 0 || value->len > NGX_HTTP_AI_SINK_MAX_STREAM) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"stream=%V\" in \"ai_usage\", write the "
-                           "key of a Redis stream, 1 to %ui bytes", value,
-                           (ngx_uint_t) NGX_HTTP_AI_SINK_MAX_STREAM);
-        return NGX_CONF_ERROR;
-    }
-
-    sc->stream = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_param_maxlen(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *value)
-{
-    off_t  n;
-
-    n = ngx_atoof(value->data, value->len);
-
-    if (n == (off_t) NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"maxlen=%V\" in \"ai_usage\", write a "
-                           "number of entries, or 0 for no limit", value);
-        return NGX_CONF_ERROR;
-    }
-
-    sc->maxlen = (uint64_t) n;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_param_queue(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *value)
-{
-    ssize_t  n;
-
-    n = ngx_parse_size(value);
-
-    if (n < NGX_HTTP_AI_REDIS_MIN_QUEUE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"queue=%V\" in \"ai_usage\", write the "
-                           "memory for one worker's records, \"%uzk\" or more",
-                           value, (size_t) NGX_HTTP_AI_REDIS_MIN_QUEUE / 1024);
-        return NGX_CONF_ERROR;
-    }
-
-    sc->queue_size = (size_t) n;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_param_user(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *value)
-{
-    if (value->len == 0 || value->len > NGX_HTTP_AI_SINK_MAX_SECRET) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid \"user=\" in \"ai_usage\", write the name "
-                           "of a Redis user");
-        return NGX_CONF_ERROR;
-    }
-
-    sc->user = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_param_password(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *value)
-{
-    char       *secret;
-    ngx_str_t   name;
-
-    name.data = (u_char *) ngx_strchr(value->data, ':');
-
-    if (name.data) {
-        name.data++;
-        name.len = value->data + value->len - name.data;
-    }
-
-    if (ngx_strncmp(value->data, "file:", 5) == 0 && name.len) {
-        return ngx_http_ai_sink_read_secret(cf, &name, &sc->password);
-    }
-
-    if (ngx_strncmp(value->data, "env:", 4) != 0 || name.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"password=\" in \"ai_usage\" takes no literal "
-                           "password, write \"password=env:NAME\" or "
-                           "\"password=file:PATH\"");
-        return NGX_CONF_ERROR;
-    }
-
-    secret = getenv((char *) name.data);
-
-    if (secret == NULL && ngx_process == NGX_PROCESS_SIGNALLER) {
-        /* "nginx -s stop" from a shell needs no password */
-        return NGX_CONF_OK;
-    }
-
-    if (secret == NULL || *secret == '\0') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"password=env:%V\" in \"ai_usage\": no such "
-                           "variable in the environment of the nginx service",
-                           &name);
-        return NGX_CONF_ERROR;
-    }
-
-    name.data = (u_char *) secret;
-    name.len = ngx_strlen(secret);
-
-    sc->password.len = name.len;
-    sc->password.data = ngx_pstrdup(cf->pool, &name);
-
-    return sc->password.data ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-/* the file's bytes without a newline at their end */
-
-static char *
-ngx_http_ai_sink_read_secret(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *secret)
-{
-    char      *failed;
-    u_char    *buf;
-    ssize_t    n;
-    ngx_fd_t   fd;
-    ngx_err_t  err;
-
-    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    buf = ngx_pnalloc(cf->pool, NGX_HTTP_AI_SINK_MAX_SECRET + 3);
-    if (buf == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        n = NGX_ERROR;
-        err = ngx_errno;
-
-    } else {
-        n = ngx_read_fd(fd, buf, NGX_HTTP_AI_SINK_MAX_SECRET + 3);
-        err = ngx_errno;
-        (void) ngx_close_file(fd);
-    }
-
-    if (n == NGX_ERROR) {
-        failed = "cannot be read by the nginx service";
-
-    } else {
-        err = 0;
-
-        if (n && buf[n - 1] == LF) {
-            n--;
-        }
-
-        if (n && buf[n - 1] == CR) {
-            n--;
-        }
-
-        failed = (n == 0) ? "is empty"
-                 : (n > NGX_HTTP_AI_SINK_MAX_SECRET) ? "is too long" : NULL;
-    }
-
-    if (failed) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
-                           "\"password=file:%V\" in \"ai_usage\" %s, write "
-                           "the path of a file with the password alone",
-                           path, failed);
-        return NGX_CONF_ERROR;
-    }
-
-    secret->data = buf;
-    secret->len = n;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ai_sink_param_spool(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc,
-    ngx_str_t *value)
-{
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"spool=\" in \"ai_usage\" comes with a later "
-                       "version, write \"queue=SIZE\" to keep more "
-                       "records in memory");
-    return NGX_CONF_ERROR;
-}
-
-
 ngx_int_t
-ngx_http_ai_sink_start(ngx_cycle_t *cycle, ngx_http_ai_sink_conf_t *sc)
+ngx_http_ai_sink_start(ngx_cycle_t *cycle, ngx_http_ai_sink_conf_t *sc,
+    ngx_http_ai_sink_counts_t *counts, int64_t made_ms)
 {
     ngx_int_t            rc;
     ngx_http_ai_sink_t  *sink;
@@ -614,9 +122,16 @@ ngx_http_ai_sink_start(ngx_cycle_t *cycle, ngx_http_ai_sink_conf_t *sc)
     ngx_memzero(sink, sizeof(ngx_http_ai_sink_t));
 
     sink->conf = sc;
+    sink->counts = counts;
+    sink->made_ms = made_ms;
+    sink->worker = ngx_http_ai_sink_counts_join(counts);
     sink->log = cycle->log;
     sink->dumb.fd = (ngx_socket_t) -1;
     sink->dumb.data = sink;
+
+    if (sink->worker == NULL) {
+        sink->worker = &sink->own;
+    }
 
     ngx_http_ai_sink_event(&sink->report, sink,
                            ngx_http_ai_sink_report_handler);
@@ -626,6 +141,7 @@ ngx_http_ai_sink_start(ngx_cycle_t *cycle, ngx_http_ai_sink_conf_t *sc)
              : ngx_http_ai_sink_start_redis(sink, cycle);
 
     if (rc != NGX_OK) {
+        ngx_http_ai_sink_counts_leave(sink->worker);
         sink->conf = NULL;
     }
 
@@ -636,6 +152,32 @@ ngx_http_ai_sink_start(ngx_cycle_t *cycle, ngx_http_ai_sink_conf_t *sc)
 void
 ngx_http_ai_sink_push(const ngx_http_ai_record_t *rec)
 {
+    ngx_http_ai_sink_push_form(&ngx_http_ai_record_usage, rec,
+                               &rec->event_id);
+}
+
+
+void
+ngx_http_ai_sink_push_audit(const ngx_http_ai_record_audit_t *rec)
+{
+    ngx_http_ai_sink_push_form(&ngx_http_ai_record_audit, rec,
+                               &rec->event_id);
+}
+
+
+void
+ngx_http_ai_sink_push_pin(const ngx_http_ai_record_pin_t *rec)
+{
+    if (ngx_http_ai_sink.conf && ngx_http_ai_sink.conf->pins_max) {
+        ngx_http_ai_sink_push_form(&ngx_http_ai_record_pin, rec, &rec->id);
+    }
+}
+
+
+static void
+ngx_http_ai_sink_push_form(const ngx_http_ai_record_form_t *form,
+    const void *rec, const ngx_str_t *event_id)
+{
     ngx_int_t            rc;
     ngx_http_ai_sink_t  *sink;
 
@@ -645,12 +187,14 @@ ngx_http_ai_sink_push(const ngx_http_ai_record_t *rec)
         return;
     }
 
+    (void) ngx_atomic_fetch_add(&sink->counts->accepted, 1);
+
     rc = (sink->conf->type == NGX_HTTP_AI_SINK_FILE)
-             ? ngx_http_ai_sink_push_file(sink, rec)
-             : ngx_http_ai_sink_push_redis(sink, rec);
+             ? ngx_http_ai_sink_push_file(sink, form, rec)
+             : ngx_http_ai_sink_push_redis(sink, form, rec, event_id);
 
     if (rc != NGX_OK) {
-        ngx_http_ai_sink_drop(sink, rec);
+        ngx_http_ai_sink_drop(sink);
     }
 }
 
@@ -658,7 +202,6 @@ ngx_http_ai_sink_push(const ngx_http_ai_record_t *rec)
 void
 ngx_http_ai_sink_stop(ngx_cycle_t *cycle)
 {
-    u_char              *p;
     ngx_uint_t           lost;
     ngx_http_ai_sink_t  *sink;
 
@@ -668,33 +211,19 @@ ngx_http_ai_sink_stop(ngx_cycle_t *cycle)
         return;
     }
 
-    lost = 0;
-
-    if (sink->redis) {
-        lost = ngx_http_ai_redis_stop(sink->redis, NGX_HTTP_AI_SINK_STOP_MS);
-
-    } else {
-        ngx_http_ai_sink_write(sink);
-
-        for (p = sink->start + 1; p < sink->last; p++) {
-            lost += (*p == '\n');
-        }
-
-        if (sink->flush.posted) {
-            ngx_delete_posted_event(&sink->flush);
-        }
-
-        if (sink->retry.timer_set) {
-            ngx_del_timer(&sink->retry);
-        }
-    }
+    lost = sink->redis ? ngx_http_ai_sink_stop_redis(sink)
+                       : ngx_http_ai_sink_stop_file(sink);
 
     if (sink->report.timer_set) {
         ngx_del_timer(&sink->report);
     }
 
+    ngx_http_ai_sink_counts_leave(sink->worker);
+
     if (lost || sink->dropped) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+        (void) ngx_atomic_fetch_add(&sink->counts->spool.dropped, lost);
+
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
                       "ai usage: %ui records lost as the worker exits, "
                       "%ui dropped before", lost, sink->dropped);
     }
@@ -703,117 +232,433 @@ ngx_http_ai_sink_stop(ngx_cycle_t *cycle)
 }
 
 
+/* spool first, send second */
+
+static ngx_uint_t
+ngx_http_ai_sink_stop_redis(ngx_http_ai_sink_t *sink)
+{
+    ngx_uint_t                i, lost;
+    ngx_http_ai_sink_lane_t  *lane;
+
+    for (i = 0; i < sink->nlanes; i++) {
+        lane = &sink->lanes[i];
+
+        if (lane->spool) {
+            ngx_http_ai_spool_stop(lane->spool);
+        }
+    }
+
+    ngx_http_ai_redis_stop(sink->redis, NGX_HTTP_AI_SINK_STOP_MS);
+
+    lost = 0;
+
+    for (i = 0; i < sink->nlanes; i++) {
+        lane = &sink->lanes[i];
+
+        lost += lane->spool ? ngx_http_ai_spool_end(lane->spool)
+                            : ngx_http_ai_redis_queue(sink->redis, i)->n;
+    }
+
+    ngx_http_ai_redis_free(sink->redis);
+
+    return lost;
+}
+
+
+static ngx_uint_t
+ngx_http_ai_sink_stop_file(ngx_http_ai_sink_t *sink)
+{
+    ngx_uint_t  lost;
+
+    ngx_http_ai_sink_write(sink);
+
+    lost = sink->worker->waiting;
+
+    if (sink->flush.posted) {
+        ngx_delete_posted_event(&sink->flush);
+    }
+
+    if (sink->retry.timer_set) {
+        ngx_del_timer(&sink->retry);
+    }
+
+    return lost;
+}
+
+
 static ngx_int_t
 ngx_http_ai_sink_start_redis(ngx_http_ai_sink_t *sink, ngx_cycle_t *cycle)
 {
-    u_char                     number[NGX_INT_T_LEN];
-    ngx_str_t                  db;
-    ngx_http_ai_sink_conf_t   *sc;
-    ngx_http_ai_redis_conf_t   conf;
+    ngx_uint_t                i;
+    ngx_http_ai_sink_lane_t  *lane;
 
-    sc = sink->conf;
+    sink->redis = ngx_http_ai_redis_create(cycle, &sink->conf->redis,
+                                           ngx_http_ai_sink_changed, sink);
+    sink->nlanes = ngx_http_ai_redis_lanes(&sink->conf->redis);
 
-    ngx_memzero(&conf, sizeof(ngx_http_ai_redis_conf_t));
+    lane = ngx_pcalloc(cycle->pool,
+                       sink->nlanes * sizeof(ngx_http_ai_sink_lane_t));
 
-    conf.host = sc->host;
-    conf.port = sc->port;
-    conf.path = sc->path;
-    conf.queue_size = sc->queue_size;
-
-    db.data = number;
-    db.len = ngx_sprintf(number, "%ui", sc->database) - number;
-
-    if (sc->password.len
-        && ngx_http_ai_sink_greeting(cycle->pool, &conf.auth, "AUTH",
-                                     &sc->user, &sc->password)
-           != NGX_OK)
-    {
+    if (sink->redis == NULL || lane == NULL) {
         return NGX_ERROR;
     }
 
-    if (sc->database
-        && ngx_http_ai_sink_greeting(cycle->pool, &conf.select, "SELECT",
-                                     NULL, &db)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
+    sink->lanes = lane;
+    sink->worker->lanes = sink->nlanes;
+
+    for (i = 0; i < sink->nlanes; i++) {
+        lane[i].sink = sink;
+        lane[i].index = i;
+
+        if (ngx_http_ai_sink_start_lane(&lane[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
-    sink->redis = ngx_http_ai_redis_create(cycle, &conf);
-
-    return sink->redis ? NGX_OK : NGX_ERROR;
+    return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_ai_sink_greeting(ngx_pool_t *pool, ngx_str_t *cmd, const char *verb,
-    const ngx_str_t *user, const ngx_str_t *arg)
+ngx_http_ai_sink_start_lane(ngx_http_ai_sink_lane_t *lane, ngx_cycle_t *cycle)
 {
-    size_t              size;
-    ngx_uint_t          named;
-    ngx_http_ai_resp_t  resp;
+    size_t               size, min;
+    u_char              *map;
+    ngx_uint_t           kept;
+    ngx_http_ai_sink_t  *sink;
 
-    named = (user && user->len);
-    size = 128 + arg->len + (named ? user->len : 0);
+    sink = lane->sink;
+    kept = (sink->conf->spool.len != 0);
+    map = NULL;
 
-    cmd->data = ngx_pnalloc(pool, size);
-    if (cmd->data == NULL) {
+    min = kept ? NGX_HTTP_AI_SPOOL_MIN_QUEUE : NGX_HTTP_AI_REDIS_MIN_QUEUE;
+    size = ngx_max(sink->conf->queue_size / sink->nlanes, min);
+
+    if (kept) {
+
+        /* whole blocks: it is a file */
+
+        size -= size % NGX_HTTP_AI_RESP_BLOCK;
+
+        if (ngx_http_ai_sink_start_spool(lane, cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        map = ngx_http_ai_spool_map(lane->spool, size);
+        lane->mapped = (map != NULL);
+    }
+
+    if (ngx_http_ai_redis_start(sink->redis, lane->index, size, map, kept)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_http_ai_resp_init(&resp, cmd->data, size);
-    ngx_http_ai_resp_command(&resp, named ? 3 : 2);
-    ngx_http_ai_resp_bulk(&resp, (const u_char *) verb, ngx_strlen(verb));
-
-    if (named) {
-        ngx_http_ai_resp_bulk(&resp, user->data, user->len);
+    if (kept) {
+        ngx_http_ai_spool_start(lane->spool,
+                                ngx_http_ai_redis_queue(sink->redis,
+                                                        lane->index));
     }
 
-    ngx_http_ai_resp_bulk(&resp, arg->data, arg->len);
-
-    cmd->len = ngx_http_ai_resp_end(&resp);
-
-    return cmd->len ? NGX_OK : NGX_ERROR;
+    return NGX_OK;
 }
 
 
-/* encoded where it will be sent from; a second try only at a block's end */
+static ngx_int_t
+ngx_http_ai_sink_start_spool(ngx_http_ai_sink_lane_t *lane,
+    ngx_cycle_t *cycle)
+{
+    ngx_http_ai_sink_t        *sink;
+    ngx_http_ai_spool_conf_t   conf;
+
+    sink = lane->sink;
+
+    conf.folder = sink->conf->folders[lane->index];
+    conf.max = sink->conf->spool_max / sink->nlanes;
+    conf.sum = &sink->spooled;
+    conf.counts = &sink->counts->spool;
+    conf.made_ms = sink->made_ms;
+    conf.put = ngx_http_ai_sink_again;
+    conf.ready = ngx_http_ai_sink_ready;
+    conf.moved = ngx_http_ai_sink_moved;
+    conf.data = lane;
+
+    lane->spool = ngx_http_ai_spool_create(cycle, &conf);
+
+    return lane->spool ? NGX_OK : NGX_ERROR;
+}
+
+
+/* for what is in files: new records come first */
+
+static ngx_uint_t
+ngx_http_ai_sink_ready(void *data)
+{
+    ngx_http_ai_sink_lane_t *lane = data;
+
+    ngx_http_ai_redis_t       *redis;
+    ngx_http_ai_resp_queue_t  *queue;
+
+    redis = lane->sink->redis;
+    queue = ngx_http_ai_redis_queue(redis, lane->index);
+
+    return ngx_http_ai_redis_takes(redis, lane->index)
+           && queue->n - queue->copies < NGX_HTTP_AI_SINK_BUSY
+           && queue->nblocks < queue->max / 2;
+}
+
+
+static void
+ngx_http_ai_sink_moved(void *data)
+{
+    ngx_http_ai_sink_lane_t *lane = data;
+
+    ngx_http_ai_sink_changed(lane->sink);
+}
+
+
+/* a record of a file, for the stream and the limit that are in force now */
+
+static ngx_int_t
+ngx_http_ai_sink_again(void *data, const ngx_str_t *cmd)
+{
+    ngx_http_ai_sink_lane_t *lane = data;
+
+    size_t                      n, size;
+    u_char                     *p;
+    ngx_str_t                   pairs, *key;
+    ngx_uint_t                  nargs;
+    ngx_http_ai_redis_t        *redis;
+    ngx_http_ai_sink_conf_t    *sc;
+    ngx_http_ai_resp_queue_t   *queue;
+    ngx_http_ai_record_trim_t   trim;
+
+    sc = lane->sink->conf;
+    redis = lane->sink->redis;
+    queue = ngx_http_ai_redis_queue(redis, lane->index);
+
+    if (ngx_http_ai_record_pairs(cmd, &pairs, &nargs) != NGX_OK
+        || pairs.len > NGX_HTTP_AI_RECORD_MAX)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (queue->nblocks >= queue->max / 2) {
+        return NGX_AGAIN;
+    }
+
+    p = ngx_http_ai_redis_reserve(redis, lane->index,
+                                  NGX_HTTP_AI_RECORD_MAX + sc->key_len,
+                                  &size);
+    if (p == NULL) {
+        return NGX_AGAIN;
+    }
+
+    key = ngx_http_ai_sink_key(lane, &pairs, nargs);
+
+    ngx_http_ai_sink_trim(sc, key, &trim);
+
+    n = ngx_http_ai_record_again(&pairs, nargs, key, &trim, p, size);
+    if (n == 0) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_ai_redis_commit(redis, lane->index, n, 1);
+
+    return NGX_OK;
+}
+
+
+/* where a record of a file belongs today */
+
+static ngx_str_t *
+ngx_http_ai_sink_key(ngx_http_ai_sink_lane_t *lane, const ngx_str_t *pairs,
+    ngx_uint_t nargs)
+{
+    ngx_str_t                 value;
+    ngx_http_ai_sink_conf_t  *sc;
+
+    static const ngx_str_t  kind = ngx_string("kind");
+    static const ngx_str_t  event_id = ngx_string("event_id");
+
+    sc = lane->sink->conf;
+
+    ngx_http_ai_record_find(pairs, nargs, &kind, &value);
+
+    if (value.len == sizeof("audit") - 1
+        && ngx_memcmp(value.data, "audit", sizeof("audit") - 1) == 0)
+    {
+        return &sc->audit;
+    }
+
+    if (value.len == sizeof("pin") - 1
+        && ngx_memcmp(value.data, "pin", sizeof("pin") - 1) == 0)
+    {
+        return &sc->pins;
+    }
+
+    if (lane->sink->nlanes > 1) {
+        return &sc->keys[lane->index];
+    }
+
+    ngx_http_ai_record_find(pairs, nargs, &event_id, &value);
+
+    return &sc->keys[ngx_http_ai_record_shard(&value, sc->redis.shards)];
+}
+
+
+static void
+ngx_http_ai_sink_trim(ngx_http_ai_sink_conf_t *sc, const ngx_str_t *key,
+    ngx_http_ai_record_trim_t *trim)
+{
+    if (key == &sc->pins && sc->pins_max) {
+        trim->maxlen = sc->pins_max;
+        trim->minid_ms = 0;
+        return;
+    }
+
+    trim->maxlen = sc->maxlen;
+    trim->minid_ms = sc->minid ? (uint64_t) (ngx_time() - sc->minid) * 1000
+                               : 0;
+}
+
+
+/*
+ * Encoded where it will be sent from; a second try only at a block's end.
+ * Audit and pins are one stream each, in a cluster at the first shard's node.
+ */
 
 static ngx_int_t
 ngx_http_ai_sink_push_redis(ngx_http_ai_sink_t *sink,
-    const ngx_http_ai_record_t *rec)
+    const ngx_http_ai_record_form_t *form, const void *rec,
+    const ngx_str_t *event_id)
 {
-    size_t                    n, size;
-    u_char                   *p;
-    ngx_http_ai_sink_conf_t  *sc;
+    size_t                      n, size;
+    u_char                     *p;
+    ngx_str_t                  *key;
+    ngx_uint_t                  shard;
+    ngx_http_ai_sink_conf_t    *sc;
+    ngx_http_ai_sink_lane_t    *lane;
+    ngx_http_ai_record_trim_t   trim;
 
     sc = sink->conf;
 
-    p = ngx_http_ai_redis_reserve(sink->redis, 1, &size);
+    if (form != &ngx_http_ai_record_usage) {
+        shard = 0;
+        key = (form == &ngx_http_ai_record_pin) ? &sc->pins : &sc->audit;
+
+    } else {
+        shard = ngx_http_ai_record_shard(event_id, sc->redis.shards);
+        key = &sc->keys[shard];
+    }
+
+    lane = &sink->lanes[shard % sink->nlanes];
+
+    ngx_http_ai_sink_trim(sc, key, &trim);
+
+    p = ngx_http_ai_sink_room(lane, 1, &size);
     if (p == NULL) {
         return NGX_DECLINED;
     }
 
-    n = ngx_http_ai_record_xadd(rec, &sc->stream, sc->maxlen, p, size);
+    n = ngx_http_ai_record_form_xadd(form, rec, key, &trim, p, size);
 
     if (n == 0) {
-        p = ngx_http_ai_redis_reserve(sink->redis,
-                                  NGX_HTTP_AI_RECORD_MAX + sc->stream.len,
+        p = ngx_http_ai_sink_room(lane, NGX_HTTP_AI_RECORD_MAX + sc->key_len,
                                   &size);
         if (p == NULL) {
             return NGX_DECLINED;
         }
 
-        n = ngx_http_ai_record_xadd(rec, &sc->stream, sc->maxlen, p, size);
+        n = ngx_http_ai_record_form_xadd(form, rec, key, &trim, p, size);
 
         if (n == 0) {
             return NGX_ERROR;
         }
     }
 
-    ngx_http_ai_redis_commit(sink->redis, n);
+    ngx_http_ai_redis_commit(sink->redis, lane->index, n, 0);
+
+    ngx_http_ai_sink_changed(sink);
 
     return NGX_OK;
+}
+
+
+/* tells the others how it stands; no more than a few additions */
+
+static void
+ngx_http_ai_sink_changed(void *data)
+{
+    ngx_http_ai_sink_t *sink = data;
+
+    ngx_uint_t                  i, own, waiting, kept;
+    ngx_http_ai_redis_facts_t   facts;
+    ngx_http_ai_resp_queue_t   *queue;
+
+    waiting = 0;
+    kept = 0;
+
+    for (i = 0; i < sink->nlanes; i++) {
+        queue = ngx_http_ai_redis_queue(sink->redis, i);
+
+        own = queue->n - queue->copies;
+        waiting += own;
+        kept += sink->lanes[i].mapped ? own : 0;
+    }
+
+    ngx_http_ai_redis_facts(sink->redis, &facts);
+
+    if (facts.confirmed != sink->told.confirmed) {
+        (void) ngx_atomic_fetch_add(&sink->counts->delivered,
+                                    facts.confirmed - sink->told.confirmed);
+    }
+
+    if (facts.refused != sink->told.refused) {
+        (void) ngx_atomic_fetch_add(&sink->counts->spool.dropped,
+                                    facts.refused - sink->told.refused);
+    }
+
+    sink->told = facts;
+
+    sink->worker->connected = facts.connected;
+    sink->worker->waiting = waiting;
+    sink->worker->kept = kept;
+    sink->worker->since = facts.since;
+}
+
+
+/*
+ * A block is moved to the spool for each that is begun when three quarters
+ * are in use, so that a disk that refuses has time to change its mind.
+ */
+
+static u_char *
+ngx_http_ai_sink_room(ngx_http_ai_sink_lane_t *lane, size_t min, size_t *size)
+{
+    u_char                    *p;
+    ngx_http_ai_redis_t       *redis;
+    ngx_http_ai_resp_queue_t  *queue;
+
+    redis = lane->sink->redis;
+
+    p = ngx_http_ai_redis_reserve(redis, lane->index, min, size);
+
+    if (lane->spool == NULL) {
+        return p;
+    }
+
+    queue = ngx_http_ai_redis_queue(redis, lane->index);
+
+    if (queue->nblocks <= queue->max / 4 * 3) {
+        return p;
+    }
+
+    /* what was reserved stands in the tail, which is not moved */
+
+    (void) ngx_http_ai_spool_move(lane->spool, 0);
+
+    return p ? p : ngx_http_ai_redis_reserve(redis, lane->index, min, size);
 }
 
 
@@ -838,16 +683,18 @@ ngx_http_ai_sink_start_file(ngx_http_ai_sink_t *sink, ngx_cycle_t *cycle)
 
 static ngx_int_t
 ngx_http_ai_sink_push_file(ngx_http_ai_sink_t *sink,
-    const ngx_http_ai_record_t *rec)
+    const ngx_http_ai_record_form_t *form, const void *rec)
 {
     size_t  n;
 
-    n = ngx_http_ai_record_json(rec, sink->last, sink->end - sink->last);
+    n = ngx_http_ai_record_form_json(form, rec, sink->last,
+                                     sink->end - sink->last);
 
     if (n == 0) {
         ngx_http_ai_sink_write(sink);
 
-        n = ngx_http_ai_record_json(rec, sink->last, sink->end - sink->last);
+        n = ngx_http_ai_record_form_json(form, rec, sink->last,
+                                         sink->end - sink->last);
 
         if (n == 0) {
             return NGX_DECLINED;
@@ -855,6 +702,10 @@ ngx_http_ai_sink_push_file(ngx_http_ai_sink_t *sink,
     }
 
     sink->last += n;
+
+    if (sink->worker->waiting++ == 0) {
+        sink->worker->since = ngx_max(ngx_current_msec, 1);
+    }
 
     ngx_post_event(&sink->flush, &ngx_posted_events);
 
@@ -887,6 +738,7 @@ ngx_http_ai_sink_write(ngx_http_ai_sink_t *sink)
     if (n == (ssize_t) len) {
         sink->last = sink->start + 1;
         sink->torn = 0;
+        ngx_http_ai_sink_delivered(sink);
         return;
     }
 
@@ -930,16 +782,45 @@ ngx_http_ai_sink_written(ngx_http_ai_sink_t *sink, u_char *p, size_t n)
 
     ngx_memmove(sink->start + 1, line, sink->last - line);
     sink->last -= line - (sink->start + 1);
+
+    ngx_http_ai_sink_delivered(sink);
 }
 
 
-/* the one place where a record is given up: a spool would go in here */
+/* FILE: what is not in the buffer any more */
 
 static void
-ngx_http_ai_sink_drop(ngx_http_ai_sink_t *sink,
-    const ngx_http_ai_record_t *rec)
+ngx_http_ai_sink_delivered(ngx_http_ai_sink_t *sink)
+{
+    u_char                     *p;
+    ngx_uint_t                  left;
+    ngx_http_ai_sink_worker_t  *worker;
+
+    worker = sink->worker;
+
+    for (p = sink->start + 1, left = 0; p < sink->last; p++) {
+        left += (*p == '\n');
+    }
+
+    if (left == worker->waiting) {
+        return;
+    }
+
+    (void) ngx_atomic_fetch_add(&sink->counts->delivered,
+                                worker->waiting - left);
+
+    worker->waiting = left;
+    worker->since = left ? ngx_max(ngx_current_msec, 1) : 0;
+}
+
+
+/* the one place where a record is given up */
+
+static void
+ngx_http_ai_sink_drop(ngx_http_ai_sink_t *sink)
 {
     sink->dropped++;
+    (void) ngx_atomic_fetch_add(&sink->counts->spool.dropped, 1);
 
     if (!sink->report.timer_set) {
         ngx_http_ai_sink_report_handler(&sink->report);
@@ -960,7 +841,7 @@ ngx_http_ai_sink_report_handler(ngx_event_t *ev)
         return;
     }
 
-    ngx_log_error(NGX_LOG_WARN, sink->log, 0,
+    ngx_log_error(NGX_LOG_ERR, sink->log, 0,
                   "ai usage: %ui records dropped, the queue is full",
                   sink->dropped);
 

@@ -17,6 +17,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_http_ai_redis.h"
+#include "ngx_http_ai_sink_counts.h"
+#include "ngx_http_ai_spool.h"
 #include "pure/ngx_http_ai_record.h"
 
 
@@ -34,17 +37,21 @@ typedef struct {
 
     ngx_open_file_t           *file;        /* FILE; reopened on USR1 */
 
-    ngx_str_t                  host;        /* REDIS: literal IPv4/IPv6
-                                               address, zero-terminated */
-    in_port_t                  port;
-    ngx_str_t                  path;        /* unix: socket instead of host */
-    ngx_uint_t                 database;
-    ngx_str_t                  user;
-    ngx_str_t                  password;
+    ngx_http_ai_redis_conf_t   redis;       /* REDIS */
     ngx_str_t                  stream;
-    uint64_t                   maxlen;
+    ngx_str_t                 *keys;        /* redis.shards of them */
+    ngx_str_t                  audit;       /* the one of the audit */
+    ngx_str_t                  pins;        /* ... and of pins */
+    uint64_t                   pins_max;    /* entries of that, 0: off */
+    size_t                     key_len;     /* the longest one's */
+    uint64_t                   maxlen;      /* entries, 0: no limit */
+    time_t                     minid;       /* seconds, 0: no limit */
     size_t                     queue_size;  /* bytes of records kept in memory
                                                while Redis is away */
+    ngx_str_t                  spool;       /* a folder, or empty */
+    ngx_str_t                 *folders;     /* of each lane, in it or itself */
+    off_t                      spool_max;   /* bytes in it */
+    ngx_uint_t                 seen;        /* bits: parameters given */
 } ngx_http_ai_sink_conf_t;
 
 
@@ -55,18 +62,32 @@ typedef struct {
  */
 char *ngx_http_ai_sink_parse(ngx_conf_t *cf, ngx_http_ai_sink_conf_t *sc);
 
-/* worker start: NGX_OK also when Redis is away (it is retried for ever) */
+/*
+ * Worker start: NGX_OK also when Redis is away (it is retried for ever).
+ * made_ms: Unix time when the counts were all zero.
+ */
 ngx_int_t ngx_http_ai_sink_start(ngx_cycle_t *cycle,
-    ngx_http_ai_sink_conf_t *sc);
+    ngx_http_ai_sink_conf_t *sc, ngx_http_ai_sink_counts_t *counts,
+    int64_t made_ms);
 
 /*
  * Takes a copy of the record; never yields, never blocks.  The cost is the
  * encoding and one copy: the bytes go out at the end of the event loop's
- * turn.  A full queue drops the record, counts it and warns once per minute.
+ * turn.  A full queue makes room in the spool; without one, or where the disk
+ * refuses, the record is dropped, counted, and said so once per minute.
  */
 void ngx_http_ai_sink_push(const ngx_http_ai_record_t *rec);
 
-/* worker exit: sends what is queued, at most for one second in all */
+/* the same of an audit record, for a stream of its own or the same file */
+void ngx_http_ai_sink_push_audit(const ngx_http_ai_record_audit_t *rec);
+
+/* the same of a pin, if these go to Redis */
+void ngx_http_ai_sink_push_pin(const ngx_http_ai_record_pin_t *rec);
+
+/*
+ * Worker exit: what is queued is in the spool, and sent for one second more
+ * at most; without Redis a part of it.
+ */
 void ngx_http_ai_sink_stop(ngx_cycle_t *cycle);
 
 

@@ -6,28 +6,16 @@
 
 #include "ngx_http_ai_stream.h"
 #include "ngx_http_ai_conf.h"
-#include "pure/ngx_http_ai_classify.h"
 
 
-/* the members of a JSON answer that are read */
-
-enum {
-    NGX_HTTP_AI_STREAM_M_USAGE = 0,
-    NGX_HTTP_AI_STREAM_MEMBERS
-};
-
-
-static ngx_int_t ngx_http_ai_stream_start_json(ngx_http_request_t *r,
+static ngx_int_t ngx_http_ai_stream_doc(ngx_http_request_t *r,
     ngx_http_ai_stream_t *st);
-static void ngx_http_ai_stream_watch(ngx_http_ai_stream_t *st,
-    ngx_chain_t *in);
+static ngx_int_t ngx_http_ai_stream_watch(ngx_http_request_t *r,
+    ngx_http_ai_stream_t *st, ngx_chain_t *in);
 static void ngx_http_ai_stream_pending(ngx_http_ai_stream_t *st, u_char *p,
     u_char *last);
-static ngx_int_t ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
+static ngx_int_t ngx_http_ai_stream_event(ngx_http_ai_stream_t *st,
     ngx_http_ai_sse_event_t *ev);
-static ngx_uint_t ngx_http_ai_stream_usage(ngx_http_ai_stream_t *st,
-    ngx_str_t *data);
-static ngx_uint_t ngx_http_ai_stream_is_empty(u_char *p, size_t n);
 static ngx_int_t ngx_http_ai_stream_rewrite(ngx_http_request_t *r,
     ngx_http_ai_stream_t *st, ngx_chain_t *in, ngx_chain_t **out);
 static ngx_int_t ngx_http_ai_stream_cut(ngx_http_request_t *r,
@@ -40,82 +28,78 @@ static void ngx_http_ai_stream_release(ngx_http_ai_stream_t *st,
     ngx_chain_t ***ll);
 
 
-ngx_int_t
-ngx_http_ai_stream_carry(ngx_http_request_t *r, ngx_http_ai_stream_t *st)
+void
+ngx_http_ai_stream_reset(ngx_http_ai_stream_t *st)
 {
-    if (st->carry) {
-        return NGX_OK;
+    ngx_memzero(&st->scan, sizeof(ngx_http_ai_usage_scan_t));
+}
+
+
+static ngx_int_t
+ngx_http_ai_stream_doc(ngx_http_request_t *r, ngx_http_ai_stream_t *st)
+{
+    if (st->doc == NULL) {
+        st->doc = ngx_palloc(r->pool, sizeof(ngx_http_ai_usage_doc_t));
     }
 
-    st->carry = ngx_palloc(r->pool, NGX_HTTP_AI_STREAM_CARRY);
+    return st->doc ? NGX_OK : NGX_ERROR;
+}
 
-    return st->carry ? NGX_OK : NGX_ERROR;
+
+ngx_int_t
+ngx_http_ai_stream_peek(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
+    const ngx_http_ai_provider_t *provider)
+{
+    if (st->carry == NULL) {
+        st->carry = ngx_palloc(r->pool, NGX_HTTP_AI_STREAM_CARRY);
+        if (st->carry == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_ai_usage_scan_init(&st->scan, NGX_HTTP_AI_USAGE_SCAN_SSE,
+                                provider, st->carry,
+                                NGX_HTTP_AI_STREAM_CARRY, st->doc);
+    return NGX_OK;
+}
+
+
+/* most streams never have an event so long that memory is needed for it */
+
+ngx_int_t
+ngx_http_ai_stream_next(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
+    u_char **pos, u_char *last, ngx_http_ai_sse_event_t *ev)
+{
+    if (ngx_http_ai_usage_scan_needs_doc(&st->scan, (size_t) (last - *pos))) {
+
+        if (ngx_http_ai_stream_doc(r, st) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        st->scan.doc = st->doc;
+    }
+
+    return ngx_http_ai_usage_scan_next(&st->scan, pos, last, ev);
 }
 
 
 ngx_int_t
 ngx_http_ai_stream_start(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
-    const ngx_http_ai_provider_t *provider, ngx_uint_t sse,
-    ngx_uint_t drop_usage)
+    ngx_http_ai_usage_scan_mode_e mode,
+    const ngx_http_ai_provider_t *provider, ngx_uint_t drop_usage)
 {
-    st->provider = provider;
+    st->mode = mode;
 
-    if (!sse) {
-        return ngx_http_ai_stream_start_json(r, st);
+    if (mode == NGX_HTTP_AI_USAGE_SCAN_SSE) {
+        st->drop_usage = drop_usage;
+        return ngx_http_ai_stream_peek(r, st, provider);
     }
 
-    if (ngx_http_ai_stream_carry(r, st) != NGX_OK) {
+    if (ngx_http_ai_stream_doc(r, st) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_http_ai_sse_init(&st->sse, st->carry, NGX_HTTP_AI_STREAM_CARRY);
-
-    st->mode = NGX_HTTP_AI_STREAM_SSE;
-    st->drop_usage = drop_usage;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_ai_stream_start_json(ngx_http_request_t *r, ngx_http_ai_stream_t *st)
-{
-    u_char                     *p;
-    ngx_http_ai_json_member_t  *m;
-
-    st->mode = NGX_HTTP_AI_STREAM_JSON;
-
-    if (st->json) {
-        ngx_http_ai_json_init(st->json, st->members,
-                              NGX_HTTP_AI_STREAM_MEMBERS, 0);
-        return NGX_OK;
-    }
-
-    p = ngx_palloc(r->pool,
-                   sizeof(ngx_http_ai_json_t)
-                   + NGX_HTTP_AI_STREAM_MEMBERS
-                     * sizeof(ngx_http_ai_json_member_t)
-                   + NGX_HTTP_AI_STREAM_USAGE);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    st->json = (ngx_http_ai_json_t *) p;
-    p += sizeof(ngx_http_ai_json_t);
-
-    m = (ngx_http_ai_json_member_t *) p;
-    p += NGX_HTTP_AI_STREAM_MEMBERS * sizeof(ngx_http_ai_json_member_t);
-
-    ngx_memzero(m, NGX_HTTP_AI_STREAM_MEMBERS
-                   * sizeof(ngx_http_ai_json_member_t));
-
-    ngx_str_set(&m[NGX_HTTP_AI_STREAM_M_USAGE].name, "usage");
-    m[NGX_HTTP_AI_STREAM_M_USAGE].buf = p;
-    m[NGX_HTTP_AI_STREAM_M_USAGE].size = NGX_HTTP_AI_STREAM_USAGE;
-
-    ngx_http_ai_json_init(st->json, m, NGX_HTTP_AI_STREAM_MEMBERS, 0);
-
-    st->members = m;
+    ngx_http_ai_usage_scan_init(&st->scan, mode, provider, NULL, 0, st->doc);
 
     return NGX_OK;
 }
@@ -125,26 +109,23 @@ ngx_int_t
 ngx_http_ai_stream_filter(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
     ngx_chain_t *in, ngx_chain_t **out)
 {
-    if (st->mode == NGX_HTTP_AI_STREAM_SSE && st->drop_usage) {
+    if (st->mode == NGX_HTTP_AI_USAGE_SCAN_SSE && st->drop_usage) {
         return ngx_http_ai_stream_rewrite(r, st, in, out);
     }
 
-    ngx_http_ai_stream_watch(st, in);
-
     *out = in;
 
-    return NGX_OK;
+    return ngx_http_ai_stream_watch(r, st, in);
 }
 
 
 /* reads what passes, changes nothing */
 
-static void
-ngx_http_ai_stream_watch(ngx_http_ai_stream_t *st, ngx_chain_t *in)
+static ngx_int_t
+ngx_http_ai_stream_watch(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
+    ngx_chain_t *in)
 {
-    u_char                   *p, *event;
-    ngx_buf_t                *b;
-    ngx_http_ai_sse_event_t   ev;
+    ngx_buf_t  *b;
 
     for ( /* void */ ; in; in = in->next) {
 
@@ -154,21 +135,47 @@ ngx_http_ai_stream_watch(ngx_http_ai_stream_t *st, ngx_chain_t *in)
             continue;
         }
 
-        if (st->mode == NGX_HTTP_AI_STREAM_JSON) {
-            (void) ngx_http_ai_json_feed(st->json, b->pos, b->last - b->pos);
-            continue;
+        if (ngx_http_ai_stream_read(r, st, b->pos, b->last) != NGX_OK) {
+            return NGX_ERROR;
         }
-
-        p = b->pos;
-        event = p;
-
-        while (ngx_http_ai_sse_next(&st->sse, &p, b->last, &ev) == NGX_OK) {
-            (void) ngx_http_ai_stream_events(st, &ev);
-            event = p;
-        }
-
-        ngx_http_ai_stream_pending(st, event, b->last);
     }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_ai_stream_read(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
+    u_char *p, u_char *last)
+{
+    u_char                   *event;
+    ngx_int_t                 rc;
+    ngx_http_ai_sse_event_t   ev;
+
+    if (st->mode != NGX_HTTP_AI_USAGE_SCAN_SSE) {
+        ngx_http_ai_usage_scan_feed(&st->scan, p, last - p);
+        return NGX_OK;
+    }
+
+    for ( ;; ) {
+
+        event = p;
+        rc = ngx_http_ai_stream_next(r, st, &p, last, &ev);
+
+        if (rc != NGX_OK) {
+            break;
+        }
+
+        (void) ngx_http_ai_stream_event(st, &ev);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_ai_stream_pending(st, event, last);
+
+    return NGX_OK;
 }
 
 
@@ -193,12 +200,9 @@ ngx_http_ai_stream_pending(ngx_http_ai_stream_t *st, u_char *p, u_char *last)
 /* notes what an event says; NGX_DECLINED: the client shall not get it */
 
 static ngx_int_t
-ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
+ngx_http_ai_stream_event(ngx_http_ai_stream_t *st,
     ngx_http_ai_sse_event_t *ev)
 {
-    ngx_uint_t               kind;
-    ngx_http_ai_judgement_t  judgement;
-
     st->open = 0;
 
     /* Anthropic's pings are comments in other words */
@@ -207,27 +211,7 @@ ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
                     && !(ev->name.len == 4
                          && ngx_memcmp(ev->name.data, "ping", 4) == 0);
 
-    if (st->content && ngx_http_ai_classify_plain(ev)) {
-        return NGX_OK;
-    }
-
-    kind = ngx_http_ai_classify_event(st->provider, ev, NULL);
-
-    st->content |= (kind & NGX_HTTP_AI_EVENT_CONTENT) != 0;
-    st->finish |= (kind & NGX_HTTP_AI_EVENT_FINISH) != 0;
-    st->done |= (kind & NGX_HTTP_AI_EVENT_DONE) != 0;
-
-    if (kind & NGX_HTTP_AI_EVENT_ERROR) {
-        (void) ngx_http_ai_classify_event(st->provider, ev, &judgement);
-        st->error = 1;
-        st->verdict = judgement.verdict;
-    }
-
-    if (!(kind & NGX_HTTP_AI_EVENT_USAGE) || ev->truncated) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_ai_stream_usage(st, &ev->data)
+    if (ngx_http_ai_usage_scan_event(&st->scan, ev, NULL) == NGX_DECLINED
         && st->drop_usage && !st->dropped)
     {
         st->dropped = 1;
@@ -235,73 +219,6 @@ ngx_http_ai_stream_events(ngx_http_ai_stream_t *st,
     }
 
     return NGX_OK;
-}
-
-
-/*
- * Counts an event's usage.  1: the event is the chunk that "include_usage"
- * adds, usage and an empty "choices".  Azure's first chunk has empty choices
- * too, but no usage (wire.md B).
- */
-
-static ngx_uint_t
-ngx_http_ai_stream_usage(ngx_http_ai_stream_t *st, ngx_str_t *data)
-{
-    u_char                     *p;
-    ngx_str_t                   inner;
-    ngx_http_ai_json_t          js;
-    ngx_http_ai_json_member_t   m[3], *usage, *choices, *response;
-
-    ngx_memzero(m, sizeof(m));
-
-    usage = &m[0];
-    choices = &m[1];
-    response = &m[2];
-
-    ngx_str_set(&usage->name, "usage");
-    ngx_str_set(&choices->name, "choices");
-    ngx_str_set(&response->name, "response");
-
-    ngx_http_ai_json_init(&js, m, 3, 0);
-
-    (void) ngx_http_ai_json_feed(&js, data->data, data->len);
-
-    if (usage->type == NGX_HTTP_AI_JSON_OBJECT) {
-
-        p = data->data + usage->start;
-        (void) ngx_http_ai_tokens_usage(&st->tokens, p,
-                                        usage->end - usage->start);
-
-        return choices->type == NGX_HTTP_AI_JSON_ARRAY
-               && ngx_http_ai_stream_is_empty(data->data + choices->start,
-                                              choices->end - choices->start);
-    }
-
-    if (response->type == NGX_HTTP_AI_JSON_OBJECT) {
-
-        /* the last event of the Responses API carries the whole answer */
-
-        inner.data = data->data + response->start;
-        inner.len = response->end - response->start;
-        (void) ngx_http_ai_stream_usage(st, &inner);
-    }
-
-    return 0;
-}
-
-
-static ngx_uint_t
-ngx_http_ai_stream_is_empty(u_char *p, size_t n)
-{
-    size_t  i;
-
-    for (i = 1; i + 1 < n; i++) {
-        if (p[i] != ' ' && p[i] != LF && p[i] != CR && p[i] != '\t') {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
@@ -356,6 +273,7 @@ ngx_http_ai_stream_cut(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
     ngx_buf_t *b, ngx_chain_t ***ll)
 {
     u_char                   *p, *event, *keep;
+    ngx_int_t                 rc;
     ngx_uint_t                flowing;
     ngx_http_ai_sse_event_t   ev;
 
@@ -366,14 +284,20 @@ ngx_http_ai_stream_cut(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
 
         event = p;
 
-        if (ngx_http_ai_sse_next(&st->sse, &p, b->last, &ev) != NGX_OK) {
+        rc = ngx_http_ai_stream_next(r, st, &p, b->last, &ev);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc != NGX_OK) {
             break;
         }
 
         flowing = st->flowing;
         st->flowing = 0;
 
-        if (ngx_http_ai_stream_events(st, &ev) == NGX_DECLINED && !flowing) {
+        if (ngx_http_ai_stream_event(st, &ev) == NGX_DECLINED && !flowing) {
 
             if (st->hold) {
                 st->hold->buf->last = st->hold->buf->pos;
@@ -546,57 +470,29 @@ ngx_int_t
 ngx_http_ai_stream_whole(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
     ngx_str_t *body)
 {
-    ngx_int_t  rc;
-
-    if (ngx_http_ai_stream_start_json(r, st) != NGX_OK) {
+    if (ngx_http_ai_stream_doc(r, st) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    (void) ngx_http_ai_json_feed(st->json, body->data, body->len);
+    ngx_http_ai_usage_scan_init(&st->scan, NGX_HTTP_AI_USAGE_SCAN_JSON, NULL,
+                                NULL, 0, st->doc);
 
-    rc = ngx_http_ai_stream_end(st);
+    ngx_http_ai_usage_scan_feed(&st->scan, body->data, body->len);
 
-    if (rc != NGX_OK) {
-        /* what is rejected is not counted for the one who serves */
-        ngx_memzero(&st->tokens, sizeof(ngx_http_ai_tokens_t));
-    }
-
-    return rc;
+    return ngx_http_ai_usage_scan_end(&st->scan);
 }
 
 
 ngx_int_t
 ngx_http_ai_stream_end(ngx_http_ai_stream_t *st)
 {
-    ngx_int_t                   rc;
-    ngx_http_ai_sse_event_t     ev;
-    ngx_http_ai_json_member_t  *m;
-
-    if (st->mode == NGX_HTTP_AI_STREAM_OFF) {
+    if (st->mode == NGX_HTTP_AI_USAGE_SCAN_OFF) {
         return NGX_OK;
     }
 
-    if (st->mode == NGX_HTTP_AI_STREAM_SSE) {
-
-        if (ngx_http_ai_sse_end(&st->sse, &ev) == NGX_OK) {
-            /* Gemini's raw JSON error ends with the stream, wire.md A5 */
-            (void) ngx_http_ai_stream_events(st, &ev);
-        }
-
-        return st->finish || st->done || st->error ? NGX_OK : NGX_DECLINED;
+    if (st->mode != NGX_HTTP_AI_USAGE_SCAN_SSE) {
+        st->mode = NGX_HTTP_AI_USAGE_SCAN_OFF;
     }
 
-    st->mode = NGX_HTTP_AI_STREAM_OFF;
-
-    rc = ngx_http_ai_json_end(st->json) == NGX_OK ? NGX_OK : NGX_DECLINED;
-
-    m = &st->members[NGX_HTTP_AI_STREAM_M_USAGE];
-
-    if (m->type == NGX_HTTP_AI_JSON_OBJECT
-        && m->len == (size_t) (m->end - m->start))
-    {
-        (void) ngx_http_ai_tokens_usage(&st->tokens, m->buf, m->len);
-    }
-
-    return rc;
+    return ngx_http_ai_usage_scan_end(&st->scan);
 }

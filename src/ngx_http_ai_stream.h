@@ -19,38 +19,22 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "pure/ngx_http_ai_json.h"
-#include "pure/ngx_http_ai_provider.h"
-#include "pure/ngx_http_ai_sse.h"
-#include "pure/ngx_http_ai_tokens.h"
-#include "pure/ngx_http_ai_verdict.h"
+#include "pure/ngx_http_ai_usage_scan.h"
 
 
 #define NGX_HTTP_AI_STREAM_CARRY  4096     /* longest event split between
-                                              reads that is seen whole */
-#define NGX_HTTP_AI_STREAM_USAGE  4096     /* longest usage object read */
-
-
-typedef enum {
-    NGX_HTTP_AI_STREAM_OFF = 0,
-    NGX_HTTP_AI_STREAM_SSE,
-    NGX_HTTP_AI_STREAM_JSON
-} ngx_http_ai_stream_mode_e;
+                                              reads that is judged whole */
 
 
 typedef struct {
-    ngx_http_ai_stream_mode_e      mode;
-    const ngx_http_ai_provider_t  *provider;
+    ngx_http_ai_usage_scan_mode_e  mode;       /* what the filter does */
 
-    ngx_http_ai_sse_t              sse;
-    u_char                        *carry;      /* also used by the hold,
-                                                  which ends before */
+    ngx_http_ai_usage_scan_t       scan;       /* what the answer said; in
+                                                  mode OFF too, if it was read
+                                                  before it passed */
 
-    ngx_http_ai_json_t            *json;
-    ngx_http_ai_json_member_t     *members;
-
-    ngx_http_ai_tokens_t           tokens;
-    ngx_http_ai_verdict_e          verdict;    /* of an error event */
+    u_char                        *carry;      /* these two last as long as */
+    ngx_http_ai_usage_doc_t       *doc;        /* the request */
 
     ngx_chain_t                   *free;       /* bufs with the bytes of a */
     ngx_chain_t                   *busy;       /* held event, reused */
@@ -65,27 +49,43 @@ typedef struct {
                                                   that is no comment */
     unsigned                       open:1;     /* an unfinished event ... */
     unsigned                       comment:1;  /* ... which is a comment */
-    unsigned                       content:1;  /* an event with content */
-    unsigned                       finish:1;   /* the answer is complete */
-    unsigned                       done:1;     /* the terminator was seen */
-    unsigned                       error:1;    /* an error event passed */
     unsigned                       flowing:1;  /* the unfinished event was
                                                   too long to hold: its bytes
                                                   pass as they come */
 } ngx_http_ai_stream_t;
 
 
-/* allocates the carry, once per request: NGX_OK or NGX_ERROR */
-ngx_int_t ngx_http_ai_stream_carry(ngx_http_request_t *r,
-    ngx_http_ai_stream_t *st);
+/*
+ * A try begins: what was read of the one before is forgotten, the memory for
+ * reading stays.
+ */
+void ngx_http_ai_stream_reset(ngx_http_ai_stream_t *st);
 
 /*
- * Prepares for an answer that is about to pass: sse says event stream,
- * drop_usage that the gateway asked for usage in the client's place.
+ * For an event stream that is looked at before it passes, then for each piece
+ * of it: as ngx_http_ai_usage_scan_init() and _next(), or NGX_ERROR without
+ * memory.
+ */
+ngx_int_t ngx_http_ai_stream_peek(ngx_http_request_t *r,
+    ngx_http_ai_stream_t *st, const ngx_http_ai_provider_t *provider);
+ngx_int_t ngx_http_ai_stream_next(ngx_http_request_t *r,
+    ngx_http_ai_stream_t *st, u_char **pos, u_char *last,
+    ngx_http_ai_sse_event_t *ev);
+
+/*
+ * The next bytes of an answer that passes as it is; after _start().  NGX_OK,
+ * or NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_ai_stream_read(ngx_http_request_t *r,
+    ngx_http_ai_stream_t *st, u_char *p, u_char *last);
+
+/*
+ * Prepares for an answer that is about to pass, from its first byte;
+ * drop_usage: the gateway asked for usage in the client's place.
  */
 ngx_int_t ngx_http_ai_stream_start(ngx_http_request_t *r,
-    ngx_http_ai_stream_t *st, const ngx_http_ai_provider_t *provider,
-    ngx_uint_t sse, ngx_uint_t drop_usage);
+    ngx_http_ai_stream_t *st, ngx_http_ai_usage_scan_mode_e mode,
+    const ngx_http_ai_provider_t *provider, ngx_uint_t drop_usage);
 
 /*
  * For a JSON answer that is at hand as a whole, before it passes: reads its
@@ -111,6 +111,10 @@ void ngx_http_ai_stream_sent(ngx_http_request_t *r, ngx_http_ai_stream_t *st,
  * NGX_DECLINED: it broke off.
  */
 ngx_int_t ngx_http_ai_stream_end(ngx_http_ai_stream_t *st);
+
+/* the output of a running answer so far, in tokens, told and estimated */
+#define ngx_http_ai_stream_output(st)                                         \
+    ngx_http_ai_usage_scan_output(&(st)->scan)
 
 
 #endif /* _NGX_HTTP_AI_STREAM_H_INCLUDED_ */

@@ -5,11 +5,15 @@
 
 
 #include "ngx_http_ai_var.h"
+#include "ngx_http_ai_meter.h"
 #include "ngx_http_ai_usage.h"
 
 
 typedef enum {
     NGX_HTTP_AI_VAR_REQUEST_ID = 0,
+    NGX_HTTP_AI_VAR_KEY_ID,
+    NGX_HTTP_AI_VAR_APP,
+    NGX_HTTP_AI_VAR_TEAM,
     NGX_HTTP_AI_VAR_CLASS,
     NGX_HTTP_AI_VAR_MODEL,
     NGX_HTTP_AI_VAR_ROUTE,
@@ -22,17 +26,25 @@ typedef enum {
     NGX_HTTP_AI_VAR_ERROR_CLASS,
     NGX_HTTP_AI_VAR_INPUT_TOKENS,
     NGX_HTTP_AI_VAR_OUTPUT_TOKENS,
+    NGX_HTTP_AI_VAR_COST_USD,
     NGX_HTTP_AI_VAR_TTFT_MS,
-    NGX_HTTP_AI_VAR_QUEUE_MS
+    NGX_HTTP_AI_VAR_QUEUE_MS,
+    NGX_HTTP_AI_VAR_TRACE_ID,
+    NGX_HTTP_AI_VAR_PARENT_ID
 } ngx_http_ai_var_e;
 
 
 static ngx_int_t ngx_http_ai_var_get(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_ai_var_metered(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, ngx_http_ai_meter_t *m,
+    ngx_http_ai_var_e var);
 static ngx_int_t ngx_http_ai_var_text(ngx_http_variable_value_t *v,
     const ngx_str_t *s);
 static ngx_int_t ngx_http_ai_var_number(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, int64_t number);
+static ngx_int_t ngx_http_ai_var_cost(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, ngx_http_ai_try_t *try);
 static ngx_int_t ngx_http_ai_var_tried(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_var_e var);
@@ -44,10 +56,16 @@ static ngx_http_variable_t  ngx_http_ai_vars[] = {
 
     { ngx_string("ai_request_id"), NULL, ngx_http_ai_var_get,
       NGX_HTTP_AI_VAR_REQUEST_ID, 0, 0 },
+    { ngx_string("ai_key_id"), NULL, ngx_http_ai_var_get,
+      NGX_HTTP_AI_VAR_KEY_ID, 0, 0 },
+    { ngx_string("ai_app"), NULL, ngx_http_ai_var_get,
+      NGX_HTTP_AI_VAR_APP, 0, 0 },
+    { ngx_string("ai_team"), NULL, ngx_http_ai_var_get,
+      NGX_HTTP_AI_VAR_TEAM, 0, 0 },
     { ngx_string("ai_class"), NULL, ngx_http_ai_var_get,
       NGX_HTTP_AI_VAR_CLASS, 0, 0 },
     { ngx_string("ai_model"), NULL, ngx_http_ai_var_get,
-      NGX_HTTP_AI_VAR_MODEL, 0, 0 },
+      NGX_HTTP_AI_VAR_MODEL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("ai_route"), NULL, ngx_http_ai_var_get,
       NGX_HTTP_AI_VAR_ROUTE, 0, 0 },
     { ngx_string("ai_account"), NULL, ngx_http_ai_var_get,
@@ -68,10 +86,16 @@ static ngx_http_variable_t  ngx_http_ai_vars[] = {
       NGX_HTTP_AI_VAR_INPUT_TOKENS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("ai_output_tokens"), NULL, ngx_http_ai_var_get,
       NGX_HTTP_AI_VAR_OUTPUT_TOKENS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("ai_cost_usd"), NULL, ngx_http_ai_var_get,
+      NGX_HTTP_AI_VAR_COST_USD, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("ai_ttft_ms"), NULL, ngx_http_ai_var_get,
       NGX_HTTP_AI_VAR_TTFT_MS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
     { ngx_string("ai_queue_ms"), NULL, ngx_http_ai_var_get,
       NGX_HTTP_AI_VAR_QUEUE_MS, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("ai_trace_id"), NULL, ngx_http_ai_var_get,
+      NGX_HTTP_AI_VAR_TRACE_ID, 0, 0 },
+    { ngx_string("ai_parent_id"), NULL, ngx_http_ai_var_get,
+      NGX_HTTP_AI_VAR_PARENT_ID, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -101,22 +125,39 @@ static ngx_int_t
 ngx_http_ai_var_get(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
-    ngx_http_ai_ctx_t     *ctx;
-    ngx_http_ai_tokens_t  *tokens;
+    ngx_http_ai_ctx_t    *ctx;
+    ngx_http_ai_meter_t  *m;
 
     ctx = ngx_http_get_module_ctx(r->main, ngx_http_ai_route_module);
 
-    if (ctx == NULL) {
+    if (ctx == NULL || ctx->meter) {
+
+        m = ngx_http_ai_meter_look(r->main);
+
+        if (m) {
+            return ngx_http_ai_var_metered(r, v, m, data);
+        }
+
         v->not_found = 1;
         return NGX_OK;
     }
-
-    tokens = &ctx->stream.tokens;
 
     switch (data) {
 
     case NGX_HTTP_AI_VAR_REQUEST_ID:
         return ngx_http_ai_var_text(v, &ctx->id);
+
+    case NGX_HTTP_AI_VAR_TRACE_ID:
+        return ngx_http_ai_var_text(v, &ctx->trace_id);
+
+    case NGX_HTTP_AI_VAR_KEY_ID:
+        return ngx_http_ai_var_text(v, ngx_http_ai_usage_key_id(ctx));
+
+    case NGX_HTTP_AI_VAR_APP:
+        return ngx_http_ai_var_text(v, ctx->key ? &ctx->key->app : NULL);
+
+    case NGX_HTTP_AI_VAR_TEAM:
+        return ngx_http_ai_var_text(v, ctx->key ? &ctx->key->team : NULL);
 
     case NGX_HTTP_AI_VAR_CLASS:
         return ngx_http_ai_var_text(v, &ctx->policy->name);
@@ -133,14 +174,6 @@ ngx_http_ai_var_get(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     case NGX_HTTP_AI_VAR_ERROR_CLASS:
         return ngx_http_ai_var_text(v, ngx_http_ai_usage_error_class(ctx));
 
-    case NGX_HTTP_AI_VAR_INPUT_TOKENS:
-        return ngx_http_ai_var_number(r, v,
-                                      tokens->found ? tokens->input : -1);
-
-    case NGX_HTTP_AI_VAR_OUTPUT_TOKENS:
-        return ngx_http_ai_var_number(r, v,
-                                      tokens->found ? tokens->output : -1);
-
     case NGX_HTTP_AI_VAR_QUEUE_MS:
         return ngx_http_ai_var_number(r, v, ctx->attempt
                                             ? (int64_t) ctx->attempt->paused
@@ -148,6 +181,76 @@ ngx_http_ai_var_get(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     default:
         return ngx_http_ai_var_tried(r, v, ctx, data);
+    }
+}
+
+
+/* of a location with ai_meter; how it ended is known at the end */
+
+static ngx_int_t
+ngx_http_ai_var_metered(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    ngx_http_ai_meter_t *m, ngx_http_ai_var_e var)
+{
+    ngx_str_t              s;
+    ngx_uint_t             told;
+    ngx_http_ai_ctx_t     *ctx;
+    ngx_http_ai_tokens_t  *tokens;
+
+    ctx = m->ctx;
+    tokens = m->try.tokens;
+    told = tokens && (tokens->found || tokens->estimated);
+
+    switch (var) {
+
+    case NGX_HTTP_AI_VAR_REQUEST_ID:
+        return ngx_http_ai_var_text(v, &ctx->id);
+
+    case NGX_HTTP_AI_VAR_TRACE_ID:
+        return ngx_http_ai_var_text(v, &ctx->trace_id);
+
+    case NGX_HTTP_AI_VAR_KEY_ID:
+        return ngx_http_ai_var_text(v, &ngx_http_ai_usage_anonymous);
+
+    case NGX_HTTP_AI_VAR_MODEL:
+        return ngx_http_ai_var_text(v, &ctx->facts.model);
+
+    case NGX_HTTP_AI_VAR_ACCOUNT:
+        return ngx_http_ai_var_text(v, &m->account);
+
+    case NGX_HTTP_AI_VAR_SERVED_MODEL:
+        s.data = m->served.data;
+        s.len = m->closed ? m->served.len : 0;
+        return ngx_http_ai_var_text(v, &s);
+
+    case NGX_HTTP_AI_VAR_ATTEMPTS:
+        return ngx_http_ai_var_number(r, v, m->attempts);
+
+    case NGX_HTTP_AI_VAR_OUTCOME:
+        return ngx_http_ai_var_text(v, m->closed
+                                       ? ngx_http_ai_usage_outcome(ctx)
+                                       : NULL);
+
+    case NGX_HTTP_AI_VAR_ERROR_CLASS:
+        return ngx_http_ai_var_text(v, m->closed
+                                       ? ngx_http_ai_usage_error_class(ctx)
+                                       : NULL);
+
+    case NGX_HTTP_AI_VAR_INPUT_TOKENS:
+        return ngx_http_ai_var_number(r, v, told ? tokens->input : -1);
+
+    case NGX_HTTP_AI_VAR_OUTPUT_TOKENS:
+        return ngx_http_ai_var_number(r, v, told ? tokens->output : -1);
+
+    case NGX_HTTP_AI_VAR_COST_USD:
+        return ngx_http_ai_var_cost(r, v, &m->try);
+
+    case NGX_HTTP_AI_VAR_TTFT_MS:
+        return ngx_http_ai_var_number(r, v, m->passed ? (int64_t) m->first
+                                                      : -1);
+
+    default: /* there is no key's owner, class, route, trail or queue */
+        v->not_found = 1;
+        return NGX_OK;
     }
 }
 
@@ -194,12 +297,37 @@ ngx_http_ai_var_number(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 }
 
 
+static ngx_int_t
+ngx_http_ai_var_cost(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    ngx_http_ai_try_t *try)
+{
+    int64_t    cost;
+    ngx_str_t  s;
+
+    if (ngx_http_ai_usage_cost(try, &cost) != NGX_OK) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    s.data = ngx_pnalloc(r->pool, NGX_HTTP_AI_PRICE_USD_LEN);
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    s.len = ngx_http_ai_price_usd(s.data, cost) - s.data;
+
+    return ngx_http_ai_var_text(v, &s);
+}
+
+
 /* what only a request has that reached an account */
 
 static ngx_int_t
 ngx_http_ai_var_tried(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     ngx_http_ai_ctx_t *ctx, ngx_http_ai_var_e var)
 {
+    ngx_str_t               s;
+    ngx_uint_t              told;
     ngx_http_ai_try_t      *try;
     ngx_http_ai_attempt_t  *at;
 
@@ -216,6 +344,7 @@ ngx_http_ai_var_tried(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     }
 
     try = &at->tries[at->ntries - 1];
+    told = try->tokens && (try->tokens->found || try->tokens->estimated);
 
     switch (var) {
 
@@ -233,6 +362,20 @@ ngx_http_ai_var_tried(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     case NGX_HTTP_AI_VAR_TRAIL:
         return ngx_http_ai_var_trail(r, v, at);
+
+    case NGX_HTTP_AI_VAR_PARENT_ID:
+        s.data = at->parent;
+        s.len = at->parent[0] ? NGX_HTTP_AI_TRACE_PARENT : 0;
+        return ngx_http_ai_var_text(v, &s);
+
+    case NGX_HTTP_AI_VAR_INPUT_TOKENS:
+        return ngx_http_ai_var_number(r, v, told ? try->tokens->input : -1);
+
+    case NGX_HTTP_AI_VAR_OUTPUT_TOKENS:
+        return ngx_http_ai_var_number(r, v, told ? try->tokens->output : -1);
+
+    case NGX_HTTP_AI_VAR_COST_USD:
+        return ngx_http_ai_var_cost(r, v, try);
 
     default: /* NGX_HTTP_AI_VAR_TTFT_MS */
         return ngx_http_ai_var_number(r, v,

@@ -23,6 +23,8 @@ typedef struct {
     ngx_array_t                 *watches;    /* of ngx_http_ai_watch_t * */
     u_char                      *buf;        /* the largest file's max + 1 */
     size_t                       size;
+    ngx_uint_t                   starting;   /* unsigned  starting:1; nobody
+                                                is served yet */
 } ngx_http_ai_watcher_t;
 
 
@@ -40,13 +42,9 @@ static void ngx_http_ai_watch_timer(ngx_event_t *ev);
 static void ngx_http_ai_watch_stop(void *data);
 static void ngx_http_ai_watch_check(ngx_http_ai_watch_t *w,
     ngx_http_ai_watcher_t *watcher, ngx_log_t *log);
-static void ngx_http_ai_watch_refuse(ngx_http_ai_watch_t *w,
-    const char *wrong, ngx_err_t err, ngx_uint_t news, ngx_log_t *log);
 static void ngx_http_ai_watch_warn(ngx_conf_t *cf, ngx_http_ai_watch_t *w);
 static ngx_int_t ngx_http_ai_watch_user(ngx_conf_t *cf,
     ngx_http_ai_watch_user_t *user);
-static void ngx_http_ai_watch_look(ngx_http_ai_watch_look_t *look,
-    ngx_file_info_t *fi);
 static ngx_uint_t ngx_http_ai_watch_may(ngx_http_ai_watch_user_t *user,
     char *path, mode_t bit);
 
@@ -113,7 +111,7 @@ ngx_http_ai_watch_read(u_char *path, u_char *buf, size_t max, size_t *len,
 }
 
 
-static void
+void
 ngx_http_ai_watch_look(ngx_http_ai_watch_look_t *look, ngx_file_info_t *fi)
 {
     /* it may be compared as bytes */
@@ -121,6 +119,7 @@ ngx_http_ai_watch_look(ngx_http_ai_watch_look_t *look, ngx_file_info_t *fi)
 
     look->mtime = ngx_file_mtime(fi);
     look->ctime = fi->st_ctime;
+    look->ctime_ns = fi->st_ctim.tv_nsec;
     look->size = ngx_file_size(fi);
     look->uniq = ngx_file_uniq(fi);
 }
@@ -151,7 +150,6 @@ ngx_http_ai_watch_add(ngx_conf_t *cf, const ngx_http_ai_watch_t *from)
 
     *wp = w;
     *w = *from;
-    w->wrong = NULL;
 
     ngx_http_ai_watch_warn(cf, w);
 
@@ -179,7 +177,15 @@ ngx_http_ai_watch_start(ngx_cycle_t *cycle, ngx_http_ai_main_conf_t *amcf)
     w = amcf->watches->elts;
 
     for (i = 0; i < amcf->watches->nelts; i++) {
-        watcher->size = ngx_max(watcher->size, w[i]->max + 1);
+
+        if (w[i]->owner == NULL) {
+            watcher->size = ngx_max(watcher->size, w[i]->max + 1);
+            continue;
+        }
+
+        if (ngx_http_ai_watch_slice_init(w[i], cycle) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     watcher->buf = ngx_palloc(cycle->pool, watcher->size);
@@ -203,7 +209,9 @@ ngx_http_ai_watch_start(ngx_cycle_t *cycle, ngx_http_ai_main_conf_t *amcf)
      * the master read, perhaps long ago.
      */
 
+    watcher->starting = 1;
     ngx_http_ai_watch_timer(&watcher->timer);
+    watcher->starting = 0;
 
     return NGX_OK;
 }
@@ -235,17 +243,29 @@ ngx_http_ai_watch_stop(void *data)
 {
     ngx_http_ai_watcher_t  *watcher = data;
 
+    ngx_uint_t             i;
+    ngx_http_ai_watch_t  **w;
+
     if (watcher->timer.timer_set) {
         ngx_del_timer(&watcher->timer);
+    }
+
+    w = watcher->watches->elts;
+
+    for (i = 0; i < watcher->watches->nelts; i++) {
+        if (w[i]->slice) {
+            ngx_http_ai_watch_slice_stop(w[i]);
+        }
     }
 }
 
 
 /*
- * Times of files have a coarse grain, here that of a second: a file that
- * changed just before it was read may have changed right after it, too, with
- * the same size.  So a young file is read again until it is older than that.
- * And so is one that was refused: a folder's mended permissions do not show.
+ * Times of files have a coarse grain, on some systems that of a second: a file
+ * that changed just before it was read may have changed right after it, too,
+ * with the same size.  So a young file is read again until it is older than
+ * that.  And so is one that could not be read: a folder's mended permissions
+ * do not show.
  */
 
 static void
@@ -268,16 +288,22 @@ ngx_http_ai_watch_check(ngx_http_ai_watch_t *w,
 
     news = ngx_memcmp(&look, &w->look, sizeof(ngx_http_ai_watch_look_t)) != 0;
 
-    if (!news && w->wrong == NULL
+    if (!news && (w->wrong == NULL || w->judged)
         && ngx_time() - look.ctime > NGX_HTTP_AI_WATCH_RACE)
     {
         return;
     }
 
     w->look = look;
+    w->judged = 0;
 
     if (!ngx_is_file(&fi)) {
         ngx_http_ai_watch_refuse(w, ngx_http_ai_watch_irregular, 0, news, log);
+        return;
+    }
+
+    if (w->owner) {
+        ngx_http_ai_watch_slice_start(w, news, watcher->starting && news, log);
         return;
     }
 
@@ -307,6 +333,7 @@ ngx_http_ai_watch_check(ngx_http_ai_watch_t *w,
 
     if (answer == NGX_HTTP_AI_WATCH_REFUSED) {
         ngx_http_ai_watch_refuse(w, wrong, 0, news, log);
+        w->judged = 1;
         goto done;
     }
 
@@ -329,7 +356,7 @@ done:
 
 /* "news": the file looks different from when it was refused the last time */
 
-static void
+void
 ngx_http_ai_watch_refuse(ngx_http_ai_watch_t *w, const char *wrong,
     ngx_err_t err, ngx_uint_t news, ngx_log_t *log)
 {

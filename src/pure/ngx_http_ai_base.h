@@ -18,6 +18,15 @@
 #define _NGX_HTTP_AI_BASE_H_INCLUDED_
 
 
+/* of a function that is called when something is wrong, or at a start */
+
+#if (defined __GNUC__)
+#define ngx_http_ai_cold  __attribute__ ((cold))
+#else
+#define ngx_http_ai_cold
+#endif
+
+
 #if (NGX_HTTP_AI_PURE)
 
 #include <sys/types.h>
@@ -62,6 +71,16 @@ typedef struct {
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+
+/*
+ * Few requests log anything: what prepares a line need not stand among the
+ * code that all of them run through.
+ */
+
+#if (NGX_HAVE_VARIADIC_MACROS)
+ngx_http_ai_cold void ngx_cdecl ngx_log_error_core(ngx_uint_t level,
+    ngx_log_t *log, ngx_err_t err, const char *fmt, ...);
+#endif
 
 #endif
 

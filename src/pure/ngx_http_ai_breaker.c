@@ -235,7 +235,10 @@ ngx_http_ai_breaker_record(ngx_http_ai_breaker_t *b,
 
     outcome = ev->outcome;
 
-    if (outcome == NGX_HTTP_AI_BREAKER_SLOW && conf->slow == 0) {
+    if (outcome == NGX_HTTP_AI_BREAKER_SLOW && conf->slow == 0
+        && conf->min_speed == 0)
+    {
+        /* it was so under the configuration before a reload */
         outcome = NGX_HTTP_AI_BREAKER_OK;
     }
 

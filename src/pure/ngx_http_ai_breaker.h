@@ -58,6 +58,7 @@ typedef struct {
     ngx_msec_t    max_open;    /* but for a provider's hint */
     ngx_msec_t    slow;        /* 0: a slow answer is a good one; else the
                                   caller's limit, which is not used here */
+    ngx_uint_t    min_speed;   /* tokens per second; likewise */
     ngx_msec_t    ramp;        /* 0: full weight at once */
 } ngx_http_ai_breaker_conf_t;
 

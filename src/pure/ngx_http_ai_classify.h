@@ -96,13 +96,22 @@ ngx_uint_t ngx_http_ai_classify_event(const ngx_http_ai_provider_t *provider,
     const ngx_http_ai_sse_event_t *ev, ngx_http_ai_judgement_t *out);
 
 /*
- * The same for the hot path, after the first content: 1 if the event is
+ * The same for the hot path, after the first content: not 0 if the event is
  * plainly one more piece of an answer, without finish, usage or error, so
- * that ngx_http_ai_classify_event() need not be asked.  Looks at the event's
- * name, or at member names only, and parses nothing; may say 0 where a parser
- * would say CONTENT, and 1 for a piece that is empty.
+ * that ngx_http_ai_classify_event() need not be asked; 2 if it may bring new
+ * text, 1 if its name says that it does not.  Looks at the event's name, or at
+ * member names only, and parses nothing; may say 0 where a parser would say
+ * CONTENT, and 1 or 2 for a piece that is empty.
  */
 ngx_uint_t ngx_http_ai_classify_plain(const ngx_http_ai_sse_event_t *ev);
+
+/*
+ * How many bytes of text, decoded, an event with CONTENT brings: answer,
+ * reasoning, refusal or the arguments of a tool call, the longest string of
+ * them.  -1 if it brings none that is new: its name says that it is an image,
+ * or repeats what came in pieces.
+ */
+ngx_int_t ngx_http_ai_classify_text(const ngx_http_ai_sse_event_t *ev);
 
 /*
  * A duration or date as providers spell waits: "20", "0.5", "1m30s", "6m0s",

@@ -263,6 +263,13 @@ static const ngx_http_ai_pattern_t  ngx_http_ai_patterns[] = {
     { NONE|AUTH, "invalid api key", NGX_HTTP_AI_AUTH },
     { NONE|AUTH, "authentication failed", NGX_HTTP_AI_AUTH },
 
+    { PATH, "^conversation with id*not found", NGX_HTTP_AI_INVALID_REQUEST },
+    { PATH, "^previous response with id*not found",
+      NGX_HTTP_AI_INVALID_REQUEST },
+    { PATH, "^response with id*not found", NGX_HTTP_AI_INVALID_REQUEST },
+    { PATH, "^item with id*not found", NGX_HTTP_AI_INVALID_REQUEST },
+    { PATH, "^no such file", NGX_HTTP_AI_INVALID_REQUEST },
+
     { NONE|PATH, "model*not found", NGX_HTTP_AI_MODEL_NOT_FOUND },
     { NONE|PATH, "model*does not exist", NGX_HTTP_AI_MODEL_NOT_FOUND },
     { BAD, "^the model*not found", NGX_HTTP_AI_MODEL_NOT_FOUND },
@@ -305,7 +312,7 @@ static const ngx_http_ai_pattern_t  ngx_http_ai_patterns[] = {
 #undef FAIL
 
 
-/* every path the gateway sends is one of inference, so a 404 is the model's */
+/* a 404 is the model's, unless the request names no model (see the attempt) */
 
 static const ngx_http_ai_status_t  ngx_http_ai_statuses[] = {
     { 400, NGX_HTTP_AI_INVALID_REQUEST },

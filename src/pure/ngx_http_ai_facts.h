@@ -53,6 +53,8 @@ typedef struct {
 typedef struct {
     ngx_str_t     name;           /* "*" at the end or the start: any */
     ngx_uint_t    kind;           /* NGX_HTTP_AI_EVENT_* */
+    ngx_uint_t    text;           /* unsigned  text:1; new text, and not one
+                                     that its pieces told before */
 } ngx_http_ai_event_name_t;
 
 

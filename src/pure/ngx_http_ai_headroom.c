@@ -377,6 +377,22 @@ ngx_http_ai_headroom_update(ngx_http_ai_headroom_t *h,
 }
 
 
+/*
+ * 1: the reading is still in force.  One from the future is one from before
+ * the clock was set.
+ */
+
+static ngx_uint_t
+ngx_http_ai_headroom_holds(const ngx_http_ai_headroom_group_t *g,
+    ngx_msec_t now, int64_t *age)
+{
+    *age = (ngx_msec_int_t) (now - g->seen);
+
+    return g->limit != 0 && *age < g->life_ms
+           && *age >= -NGX_HTTP_AI_HEADROOM_SKEW_MS;
+}
+
+
 ngx_uint_t
 ngx_http_ai_headroom_percent(const ngx_http_ai_headroom_t *h, ngx_msec_t now)
 {
@@ -389,13 +405,7 @@ ngx_http_ai_headroom_percent(const ngx_http_ai_headroom_t *h, ngx_msec_t now)
     for (i = 0; i < NGX_HTTP_AI_HEADROOM_GROUPS; i++) {
         g = &h->groups[i];
 
-        age = (ngx_msec_int_t) (now - g->seen);
-
-        /* a reading from the future is one from before the clock was set */
-
-        if (g->limit == 0 || age >= g->life_ms
-            || age < -NGX_HTTP_AI_HEADROOM_SKEW_MS)
-        {
+        if (!ngx_http_ai_headroom_holds(g, now, &age)) {
             continue;
         }
 
@@ -404,4 +414,51 @@ ngx_http_ai_headroom_percent(const ngx_http_ai_headroom_t *h, ngx_msec_t now)
     }
 
     return percent;
+}
+
+
+ngx_uint_t
+ngx_http_ai_headroom_left(const ngx_http_ai_headroom_t *h, ngx_msec_t now,
+    int64_t *reset_ms)
+{
+    int64_t                              age;
+    ngx_uint_t                           i, left, percent;
+    const ngx_http_ai_headroom_group_t  *g;
+
+    percent = 100;
+    *reset_ms = 0;
+
+    for (i = 0; i < NGX_HTTP_AI_HEADROOM_GROUPS; i++) {
+        g = &h->groups[i];
+
+        if (!ngx_http_ai_headroom_holds(g, now, &age)) {
+            continue;
+        }
+
+        left = (ngx_uint_t) (ngx_min(g->remaining, g->limit) * 100
+                             / g->limit);
+
+        if (left < percent) {
+            percent = left;
+            *reset_ms = g->life_ms - ngx_max(age, 0);
+        }
+    }
+
+    return percent;
+}
+
+
+ngx_uint_t
+ngx_http_ai_headroom_known(const ngx_http_ai_headroom_t *h, ngx_msec_t now)
+{
+    int64_t     age;
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_AI_HEADROOM_GROUPS; i++) {
+        if (ngx_http_ai_headroom_holds(&h->groups[i], now, &age)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

@@ -105,4 +105,16 @@ ngx_uint_t ngx_http_ai_headroom_percent(const ngx_http_ai_headroom_t *h,
     ngx_msec_t now);
 
 
+/*
+ * How much is left of the scarcest limit, in percent; 100 with nothing known.
+ * *reset_ms: until that limit is whole again, 0 with nothing known.
+ */
+ngx_uint_t ngx_http_ai_headroom_left(const ngx_http_ai_headroom_t *h,
+    ngx_msec_t now, int64_t *reset_ms);
+
+/* 1: something is, which may be that all is left */
+ngx_uint_t ngx_http_ai_headroom_known(const ngx_http_ai_headroom_t *h,
+    ngx_msec_t now);
+
+
 #endif /* _NGX_HTTP_AI_HEADROOM_H_INCLUDED_ */

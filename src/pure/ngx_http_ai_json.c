@@ -77,6 +77,9 @@ typedef enum {
 } ngx_http_ai_json_state_e;
 
 
+#define ngx_http_ai_json_counts(js)  ((js)->cur && (js)->cur->count)
+
+
 static const u_char *ngx_http_ai_json_struct(ngx_http_ai_json_t *js,
     const u_char *p, const u_char *last);
 static const u_char *ngx_http_ai_json_name(ngx_http_ai_json_t *js,
@@ -95,6 +98,11 @@ static const u_char *ngx_http_ai_json_literal(ngx_http_ai_json_t *js,
     const u_char *p, const u_char *last);
 static const u_char *ngx_http_ai_json_number(ngx_http_ai_json_t *js,
     const u_char *p, const u_char *last);
+static void ngx_http_ai_json_chars(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last);
+static void ngx_http_ai_json_surrogate(ngx_http_ai_json_t *js,
+    const u_char *p);
+static void ngx_http_ai_json_comma(ngx_http_ai_json_t *js, const u_char *p);
 static void ngx_http_ai_json_name_store(ngx_http_ai_json_t *js,
     const u_char *p, size_t n);
 static const u_char *ngx_http_ai_json_name_end(ngx_http_ai_json_t *js,
@@ -105,12 +113,8 @@ static void ngx_http_ai_json_value_store(ngx_http_ai_json_t *js,
     const u_char *p);
 static void ngx_http_ai_json_value_end(ngx_http_ai_json_t *js,
     const u_char *p);
-static const u_char *ngx_http_ai_json_fail(ngx_http_ai_json_t *js,
-    const u_char *p, ngx_http_ai_json_error_e error);
-static ngx_int_t ngx_http_ai_json_decode(const u_char **pos,
-    const u_char *last, u_char *dst);
-static ngx_int_t ngx_http_ai_json_hex4(const u_char *p, const u_char *last);
-static size_t ngx_http_ai_json_utf8(const u_char *p, const u_char *last);
+ngx_http_ai_cold static const u_char *ngx_http_ai_json_fail(
+    ngx_http_ai_json_t *js, const u_char *p, ngx_http_ai_json_error_e error);
 
 
 /*
@@ -175,6 +179,23 @@ ngx_http_ai_json_scan(const u_char *p, const u_char *last)
 }
 
 
+/* what may follow a backslash, but "u" */
+
+static ngx_inline ngx_uint_t
+ngx_http_ai_json_simple(u_char ch)
+{
+    static const uint64_t  set[4] = {
+        (uint64_t) 1 << '"' | (uint64_t) 1 << '/',
+
+        (uint64_t) 1 << ('\\' - 64) | (uint64_t) 1 << ('b' - 64)
+        | (uint64_t) 1 << ('f' - 64) | (uint64_t) 1 << ('n' - 64)
+        | (uint64_t) 1 << ('r' - 64) | (uint64_t) 1 << ('t' - 64)
+    };
+
+    return set[ch >> 6] >> (ch & 63) & 1;
+}
+
+
 const u_char *
 ngx_http_ai_json_text(const u_char *p, const u_char *last)
 {
@@ -200,7 +221,13 @@ ngx_http_ai_json_init(ngx_http_ai_json_t *js,
         members[i].len = 0;
         members[i].start = 0;
         members[i].end = 0;
+        members[i].text = 0;
+        members[i].chars = 0;
+        members[i].items = 0;
         members[i].type = NGX_HTTP_AI_JSON_NONE;
+        members[i].quote = 0;
+        members[i].comma = 0;
+        members[i].next = 0;
     }
 }
 
@@ -287,6 +314,14 @@ ngx_http_ai_json_end(ngx_http_ai_json_t *js)
 }
 
 
+off_t
+ngx_http_ai_json_member_text(const ngx_http_ai_json_t *js,
+    const ngx_http_ai_json_member_t *m)
+{
+    return (m == js->cur) ? js->text - m->text : m->text;
+}
+
+
 const char *
 ngx_http_ai_json_strerror(ngx_http_ai_json_error_e error)
 {
@@ -318,6 +353,9 @@ ngx_http_ai_json_strerror(ngx_http_ai_json_error_e error)
 
     case NGX_HTTP_AI_JSON_EESCAPED:
         return "escaped characters in a top-level name";
+
+    case NGX_HTTP_AI_JSON_ECASE:
+        return "a known top-level name in another case";
 
     case NGX_HTTP_AI_JSON_ECONTROL:
         return "raw control character in a string";
@@ -419,6 +457,10 @@ ngx_http_ai_json_struct(ngx_http_ai_json_t *js, const u_char *p,
             object = js->nest[level / 64] >> (level % 64) & 1;
 
             if (ch == ',') {
+                if (level == 0) {
+                    ngx_http_ai_json_comma(js, p);
+                }
+
                 p++;
 
                 if (object && p < last && *p == '"') {
@@ -500,6 +542,7 @@ static const u_char *
 ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p,
     const u_char *last)
 {
+    const u_char             *start;
     ngx_http_ai_json_type_e   type;
     ngx_http_ai_json_state_e  state;
 
@@ -514,7 +557,13 @@ ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p,
     case '"':
         ngx_http_ai_json_value_begin(js, p, NGX_HTTP_AI_JSON_STRING);
 
-        p = ngx_http_ai_json_scan(p + 1, last);
+        start = p + 1;
+        p = ngx_http_ai_json_scan(start, last);
+        js->text += p - start;
+
+        if (ngx_http_ai_json_counts(js)) {
+            ngx_http_ai_json_chars(js, start, p);
+        }
 
         if (p < last && *p == '"') {
             ngx_http_ai_json_value_end(js, p + 1);
@@ -523,7 +572,8 @@ ngx_http_ai_json_value(ngx_http_ai_json_t *js, const u_char *p,
 
         js->name = 0;
         js->state = ngx_http_ai_json_st_string;
-        return p;
+
+        return p < last ? ngx_http_ai_json_string(js, p, last) : p;
 
     case 't':
         type = NGX_HTTP_AI_JSON_TRUE;
@@ -658,6 +708,12 @@ ngx_http_ai_json_string(ngx_http_ai_json_t *js, const u_char *p,
             ngx_http_ai_json_name_store(js, run, p - run);
         }
 
+        js->text += js->name ? 0 : p - run;
+
+        if (ngx_http_ai_json_counts(js) && !js->name) {
+            ngx_http_ai_json_chars(js, run, p);
+        }
+
         if (p == last) {
             return p;
         }
@@ -676,6 +732,19 @@ ngx_http_ai_json_string(ngx_http_ai_json_t *js, const u_char *p,
             return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ECONTROL);
         }
 
+        /* the common ones become no state either */
+
+        if (!top && last - p > 1 && ngx_http_ai_json_simple(p[1])) {
+            js->text += !js->name;
+
+            if (ngx_http_ai_json_counts(js)) {
+                js->cur->chars += !js->name;
+            }
+
+            p += 2;
+            continue;
+        }
+
         if (top) {
             if (js->strict) {
                 return ngx_http_ai_json_fail(js, p,
@@ -684,6 +753,12 @@ ngx_http_ai_json_string(ngx_http_ai_json_t *js, const u_char *p,
 
             /* such a name matches nothing */
             js->key_len = NGX_HTTP_AI_JSON_MAX_KEY + 1;
+        }
+
+        js->text += !js->name;
+
+        if (ngx_http_ai_json_counts(js)) {
+            js->cur->chars += !js->name;
         }
 
         js->state = ngx_http_ai_json_st_escape;
@@ -717,32 +792,74 @@ ngx_http_ai_json_escaped(ngx_http_ai_json_t *js, const u_char *p,
                 return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
             }
 
+            if (js->literal < 2) {
+                js->hex[js->literal] = ch | 0x20;
+            }
+
             if (++js->literal < 4) {
                 continue;
+            }
+
+            if (js->hex[0] == 'd' && ngx_http_ai_json_counts(js)) {
+                ngx_http_ai_json_surrogate(js, p + 1);
             }
 
             js->state = ngx_http_ai_json_st_string;
             return p + 1;
         }
 
-        switch (ch) {
-
-        case '"': case '\\': case '/': case 'b': case 'f': case 'n':
-        case 'r': case 't':
+        if (ngx_http_ai_json_simple(ch)) {
             js->state = ngx_http_ai_json_st_string;
             return p + 1;
+        }
 
-        case 'u':
-            js->state = ngx_http_ai_json_st_hex;
-            js->literal = 0;
-            break;
-
-        default:
+        if (ch != 'u') {
             return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ESYNTAX);
         }
+
+        js->text += js->name ? 0 : 2;
+        js->state = ngx_http_ai_json_st_hex;
+        js->literal = 0;
     }
 
     return p;
+}
+
+
+/* bytes of a string without escapes: what begins a code point */
+
+static void
+ngx_http_ai_json_chars(ngx_http_ai_json_t *js, const u_char *p,
+    const u_char *last)
+{
+    off_t  n;
+
+    for (n = 0; p < last; p++) {
+        n += (*p & 0xc0) != 0x80;
+    }
+
+    js->cur->chars += n;
+}
+
+
+/* p is after a \uDXXX, which counted: not so the low half of a pair */
+
+static void
+ngx_http_ai_json_surrogate(ngx_http_ai_json_t *js, const u_char *p)
+{
+    off_t  end;
+
+    end = js->offset + (p - js->chunk);
+
+    if (js->hex[1] >= 'c') {
+        js->cur->chars -= (end - js->high == sizeof("\\udc00") - 1
+                           && !js->name);
+        return;
+    }
+
+    if (js->hex[1] >= '8' && !js->name) {
+        js->high = end;
+    }
 }
 
 
@@ -871,6 +988,20 @@ ngx_http_ai_json_number(ngx_http_ai_json_t *js, const u_char *p,
 }
 
 
+/* between two members of the top object */
+
+static void
+ngx_http_ai_json_comma(ngx_http_ai_json_t *js, const u_char *p)
+{
+    js->comma = js->offset + (p - js->chunk);
+
+    if (js->ended) {
+        js->ended->next = js->comma + 1;
+        js->ended = NULL;
+    }
+}
+
+
 static void
 ngx_http_ai_json_name_store(ngx_http_ai_json_t *js, const u_char *p, size_t n)
 {
@@ -906,7 +1037,20 @@ ngx_http_ai_json_name_end(ngx_http_ai_json_t *js, const u_char *p,
     for (i = 0; i < js->nmembers; i++) {
         m = &js->members[i];
 
-        if (m->name.len != n || ngx_memcmp(m->name.data, name, n) != 0) {
+        if (m->name.len != n) {
+            continue;
+        }
+
+        if (ngx_memcmp(m->name.data, name, n) != 0) {
+
+            if (js->strict
+                && strncasecmp((const char *) m->name.data,
+                               (const char *) name, n)
+                   == 0)
+            {
+                return ngx_http_ai_json_fail(js, p, NGX_HTTP_AI_JSON_ECASE);
+            }
+
             continue;
         }
 
@@ -920,6 +1064,12 @@ ngx_http_ai_json_name_end(ngx_http_ai_json_t *js, const u_char *p,
         m->len = 0;
         m->start = 0;
         m->end = 0;
+        m->quote = js->offset + (p - js->chunk) - (off_t) n - 1;
+        m->comma = js->comma;
+        m->next = 0;
+        m->text = 0;
+        m->chars = 0;
+        m->items = 0;
 
         js->named = m;
         break;
@@ -936,6 +1086,11 @@ ngx_http_ai_json_value_begin(ngx_http_ai_json_t *js, const u_char *p,
     ngx_http_ai_json_type_e type)
 {
     if (js->named == NULL) {
+
+        if (js->depth == 2 && js->cur) {
+            js->cur->items += js->cur_type == NGX_HTTP_AI_JSON_ARRAY;
+        }
+
         return;
     }
 
@@ -944,6 +1099,7 @@ ngx_http_ai_json_value_begin(ngx_http_ai_json_t *js, const u_char *p,
     js->named = NULL;
 
     js->cur->start = js->offset + (p - js->chunk);
+    js->cur->text = js->text;
     js->mark = p;
 }
 
@@ -968,6 +1124,10 @@ ngx_http_ai_json_value_store(ngx_http_ai_json_t *js, const u_char *p)
         ngx_memcpy(m->buf + m->len, js->mark, n);
         m->len += n;
     }
+
+    if (m->inner && js->cur_type == NGX_HTTP_AI_JSON_OBJECT) {
+        (void) ngx_http_ai_json_feed(m->inner, js->mark, p - js->mark);
+    }
 }
 
 
@@ -985,7 +1145,9 @@ ngx_http_ai_json_value_end(ngx_http_ai_json_t *js, const u_char *p)
     ngx_http_ai_json_value_store(js, p);
 
     js->cur->end = js->offset + (p - js->chunk);
+    js->cur->text = js->text - js->cur->text;
     js->cur->type = js->cur_type;
+    js->ended = js->cur;
     js->cur = NULL;
 }
 
@@ -996,6 +1158,10 @@ ngx_http_ai_json_fail(ngx_http_ai_json_t *js, const u_char *p,
 {
     ngx_http_ai_json_value_store(js, p);
 
+    if (js->cur) {
+        js->cur->text = js->text - js->cur->text;
+    }
+
     js->error = error;
     js->offset += p - js->chunk;
     js->cur = NULL;
@@ -1004,305 +1170,4 @@ ngx_http_ai_json_fail(ngx_http_ai_json_t *js, const u_char *p,
     js->mark = NULL;
 
     return NULL;
-}
-
-
-ngx_int_t
-ngx_http_ai_json_unquote(u_char *dst, size_t size, const u_char *p, size_t n)
-{
-    u_char         ch[4], *d, *end;
-    size_t         len;
-    ngx_int_t      rc;
-    const u_char  *last, *run;
-
-    if (n < 2 || p[0] != '"' || p[n - 1] != '"') {
-        return NGX_ERROR;
-    }
-
-    last = p + n - 1;
-    p++;
-
-    d = dst;
-    end = dst + size;
-
-    while (p < last) {
-
-        run = p;
-        p = ngx_http_ai_json_scan(p, last);
-        len = p - run;
-
-        if (len > (size_t) (end - d)) {
-            return NGX_ERROR;
-        }
-
-        if (len) {
-            ngx_memmove(d, run, len);
-            d += len;
-        }
-
-        if (p == last) {
-            break;
-        }
-
-        if (*p != '\\') {
-            return NGX_ERROR;
-        }
-
-        p++;
-
-        rc = ngx_http_ai_json_decode(&p, last, ch);
-
-        if (rc == NGX_ERROR || rc > end - d) {
-            return NGX_ERROR;
-        }
-
-        d = ngx_cpymem(d, ch, rc);
-    }
-
-    return d - dst;
-}
-
-
-/*
- * Decodes one escape, *pos being after its backslash: the number of bytes
- * put to dst (1 to 4), or NGX_ERROR.
- */
-
-static ngx_int_t
-ngx_http_ai_json_decode(const u_char **pos, const u_char *last, u_char *dst)
-{
-    ngx_int_t      n, low;
-    const u_char  *p;
-
-    static const char  from[] = "\"\\/bfnrt";
-    static const char  to[] = "\"\\/\b\f\n\r\t";
-
-    p = *pos;
-
-    if (p == last) {
-        return NGX_ERROR;
-    }
-
-    if (*p != 'u') {
-        const char  *f;
-
-        f = *p ? strchr(from, *p) : NULL;
-
-        if (f == NULL) {
-            return NGX_ERROR;
-        }
-
-        dst[0] = (u_char) to[f - from];
-        *pos = p + 1;
-        return 1;
-    }
-
-    n = ngx_http_ai_json_hex4(p + 1, last);
-    p += 5;
-
-    if (n <= 0 || (n >= 0xdc00 && n <= 0xdfff)) {
-        return NGX_ERROR;
-    }
-
-    if (n >= 0xd800 && n <= 0xdbff) {
-
-        if (last - p < 6 || p[0] != '\\' || p[1] != 'u') {
-            return NGX_ERROR;
-        }
-
-        low = ngx_http_ai_json_hex4(p + 2, last);
-
-        if (low < 0xdc00 || low > 0xdfff) {
-            return NGX_ERROR;
-        }
-
-        n = 0x10000 + ((n - 0xd800) << 10) + (low - 0xdc00);
-        p += 6;
-    }
-
-    *pos = p;
-
-    if (n < 0x80) {
-        dst[0] = (u_char) n;
-        return 1;
-    }
-
-    if (n < 0x800) {
-        dst[0] = (u_char) (0xc0 | (n >> 6));
-        dst[1] = (u_char) (0x80 | (n & 0x3f));
-        return 2;
-    }
-
-    if (n < 0x10000) {
-        dst[0] = (u_char) (0xe0 | (n >> 12));
-        dst[1] = (u_char) (0x80 | ((n >> 6) & 0x3f));
-        dst[2] = (u_char) (0x80 | (n & 0x3f));
-        return 3;
-    }
-
-    dst[0] = (u_char) (0xf0 | (n >> 18));
-    dst[1] = (u_char) (0x80 | ((n >> 12) & 0x3f));
-    dst[2] = (u_char) (0x80 | ((n >> 6) & 0x3f));
-    dst[3] = (u_char) (0x80 | (n & 0x3f));
-    return 4;
-}
-
-
-static ngx_int_t
-ngx_http_ai_json_hex4(const u_char *p, const u_char *last)
-{
-    u_char      ch;
-    ngx_int_t   n;
-    ngx_uint_t  i;
-
-    if (last - p < 4) {
-        return NGX_ERROR;
-    }
-
-    n = 0;
-
-    for (i = 0; i < 4; i++) {
-        ch = p[i];
-
-        if (ch >= '0' && ch <= '9') {
-            n = n * 16 + (ch - '0');
-            continue;
-        }
-
-        ch |= 0x20;
-
-        if (ch < 'a' || ch > 'f') {
-            return NGX_ERROR;
-        }
-
-        n = n * 16 + (ch - 'a' + 10);
-    }
-
-    return n;
-}
-
-
-size_t
-ngx_http_ai_json_escape_len(const u_char *p, size_t n)
-{
-    size_t         len, seq;
-    const u_char  *last;
-
-    len = 0;
-    last = p + n;
-
-    while (p < last) {
-
-        if (*p == '"' || *p == '\\' || *p == '\b' || *p == '\f'
-            || *p == '\n' || *p == '\r' || *p == '\t')
-        {
-            len += 2;
-            p++;
-            continue;
-        }
-
-        seq = (*p < 0x20) ? 0 : ngx_http_ai_json_utf8(p, last);
-
-        len += seq ? seq : 6;
-        p += seq ? seq : 1;
-    }
-
-    return len;
-}
-
-
-u_char *
-ngx_http_ai_json_escape(u_char *dst, const u_char *p, size_t n)
-{
-    size_t         seq;
-    const char    *short_form;
-    const u_char  *last;
-
-    static const char    shorts[] = "\"\\\b\f\n\r\t";
-    static const u_char  letters[] = "\"\\bfnrt";
-    static const u_char  hex[] = "0123456789abcdef";
-
-    last = p + n;
-
-    while (p < last) {
-
-        short_form = *p ? strchr(shorts, *p) : NULL;
-
-        if (short_form) {
-            *dst++ = '\\';
-            *dst++ = letters[short_form - shorts];
-            p++;
-            continue;
-        }
-
-        if (*p < 0x20) {
-            dst = ngx_cpymem(dst, "\\u00", 4);
-            *dst++ = hex[*p >> 4];
-            *dst++ = hex[*p & 0xf];
-            p++;
-            continue;
-        }
-
-        seq = ngx_http_ai_json_utf8(p, last);
-
-        if (seq == 0) {
-            dst = ngx_cpymem(dst, "\\ufffd", 6);
-            p++;
-            continue;
-        }
-
-        dst = ngx_cpymem(dst, p, seq);
-        p += seq;
-    }
-
-    return dst;
-}
-
-
-/*
- * The length of the well-formed UTF-8 sequence at p (Unicode, table 3-7), or
- * zero: overlong forms, surrogates and what lies above U+10FFFF are none.
- */
-
-static size_t
-ngx_http_ai_json_utf8(const u_char *p, const u_char *last)
-{
-    u_char  lo, hi;
-    size_t  i, n;
-
-    if (*p < 0x80) {
-        return 1;
-    }
-
-    lo = 0x80;
-    hi = 0xbf;
-
-    if (*p >= 0xc2 && *p <= 0xdf) {
-        n = 2;
-
-    } else if (*p >= 0xe0 && *p <= 0xef) {
-        n = 3;
-        lo = (*p == 0xe0) ? 0xa0 : 0x80;
-        hi = (*p == 0xed) ? 0x9f : 0xbf;
-
-    } else if (*p >= 0xf0 && *p <= 0xf4) {
-        n = 4;
-        lo = (*p == 0xf0) ? 0x90 : 0x80;
-        hi = (*p == 0xf4) ? 0x8f : 0xbf;
-
-    } else {
-        return 0;
-    }
-
-    if ((size_t) (last - p) < n || p[1] < lo || p[1] > hi) {
-        return 0;
-    }
-
-    for (i = 2; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-
-    return n;
 }

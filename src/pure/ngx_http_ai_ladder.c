@@ -208,3 +208,21 @@ ngx_http_ai_ladder_wait(const ngx_http_ai_rungs_t *rungs,
 
     return 1;
 }
+
+
+const ngx_str_t *
+ngx_http_ai_why(ngx_http_ai_why_e why)
+{
+    /* by ngx_http_ai_why_e */
+
+    static const ngx_str_t  names[] = {
+        ngx_string("first"),
+        ngx_string("account"),
+        ngx_string("provider"),
+        ngx_string("same"),
+        ngx_string("backup"),
+        ngx_string("probe")
+    };
+
+    return &names[why];
+}

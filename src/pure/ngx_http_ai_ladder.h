@@ -70,6 +70,21 @@ typedef struct {
 } ngx_http_ai_decision_t;
 
 
+/* why a target was chosen, as the trail of a request says it */
+
+typedef enum {
+    NGX_HTTP_AI_WHY_FIRST = 0,
+    NGX_HTTP_AI_WHY_ACCOUNT,           /* another one, same provider */
+    NGX_HTTP_AI_WHY_PROVIDER,          /* another provider */
+    NGX_HTTP_AI_WHY_SAME,              /* once more */
+    NGX_HTTP_AI_WHY_BACKUP,            /* another model */
+    NGX_HTTP_AI_WHY_PROBE              /* to see whether it is back */
+} ngx_http_ai_why_e;
+
+/* never NULL */
+const ngx_str_t *ngx_http_ai_why(ngx_http_ai_why_e why);
+
+
 /* verdict OK: nothing was tried yet, since no target was eligible */
 void ngx_http_ai_ladder(ngx_http_ai_verdict_e verdict,
     const ngx_http_ai_rungs_t *rungs, ngx_http_ai_decision_t *decision);

@@ -154,6 +154,10 @@ ngx_http_ai_pick_draw(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
     uint64_t    bit, w;
     ngx_uint_t  i, last;
 
+    if (total == 0) {
+        return n;
+    }
+
     random %= total;
     last = n;
 
@@ -165,6 +169,48 @@ ngx_http_ai_pick_draw(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
 
         last = i;
         w = ngx_http_ai_pick_effective(&peers[i]);
+
+        if (random < w) {
+            break;
+        }
+
+        random -= w;
+    }
+
+    return last;
+}
+
+
+ngx_uint_t
+ngx_http_ai_pick_any(const ngx_uint_t *weights, ngx_uint_t n,
+    uint64_t eligible, uint64_t random)
+{
+    uint64_t    bit, total, w;
+    ngx_uint_t  i, last;
+
+    total = 0;
+    last = n;
+
+    for (i = 0, bit = 1; i < n; i++, bit <<= 1) {
+        if (eligible & bit) {
+            total += ngx_max(weights[i], 1);
+        }
+    }
+
+    if (total == 0) {
+        return n;
+    }
+
+    random = ngx_http_ai_pick_mix(random + 0x9e3779b97f4a7c15ull) % total;
+
+    for (i = 0, bit = 1; i < n; i++, bit <<= 1) {
+
+        if (!(eligible & bit)) {
+            continue;
+        }
+
+        last = i;
+        w = ngx_max(weights[i], 1);
 
         if (random < w) {
             break;
@@ -228,26 +274,54 @@ ngx_http_ai_pick_busy(const ngx_http_ai_pick_peer_t *p)
 }
 
 
+/* 1: b is less busy than a */
+
+static ngx_uint_t
+ngx_http_ai_pick_idler(const ngx_http_ai_pick_peer_t *a,
+    const ngx_http_ai_pick_peer_t *b)
+{
+    return ngx_http_ai_pick_busy(b) * ngx_http_ai_pick_effective(a)
+           < ngx_http_ai_pick_busy(a) * ngx_http_ai_pick_effective(b);
+}
+
+
 ngx_uint_t
 ngx_http_ai_pick_least_busy(const ngx_http_ai_pick_peer_t *peers,
     ngx_uint_t n, uint64_t eligible, uint64_t random)
 {
-    ngx_uint_t                      two[2];
-    const ngx_http_ai_pick_peer_t  *a, *b;
+    ngx_uint_t  two[2];
 
     ngx_http_ai_pick_two(peers, n, eligible, random, two);
 
-    a = &peers[two[0]];
-    b = &peers[two[1]];
-
-    return (ngx_http_ai_pick_busy(b) * ngx_http_ai_pick_effective(a)
-            < ngx_http_ai_pick_busy(a) * ngx_http_ai_pick_effective(b))
-           ? two[1] : two[0];
+    return two[ngx_http_ai_pick_idler(&peers[two[0]], &peers[two[1]])];
 }
 
 
+ngx_uint_t
+ngx_http_ai_pick_idlest(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
+    uint64_t eligible)
+{
+    uint64_t    bit;
+    ngx_uint_t  i, best;
+
+    best = n;
+
+    for (i = 0, bit = 1; i < n; i++, bit <<= 1) {
+        if ((eligible & bit)
+            && (best == n || ngx_http_ai_pick_idler(&peers[best], &peers[i])))
+        {
+            best = i;
+        }
+    }
+
+    return best;
+}
+
+
+/* stands for a time that is not known */
+
 static uint64_t
-ngx_http_ai_pick_quickest(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
+ngx_http_ai_pick_time(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
     uint64_t eligible)
 {
     uint64_t    bit, best;
@@ -282,6 +356,18 @@ ngx_http_ai_pick_delay(const ngx_http_ai_pick_peer_t *p, uint64_t quickest)
 }
 
 
+/* 1: b is quicker than a */
+
+static ngx_uint_t
+ngx_http_ai_pick_quicker(const ngx_http_ai_pick_peer_t *a,
+    const ngx_http_ai_pick_peer_t *b, uint64_t quickest)
+{
+    return ngx_http_ai_pick_delay(b, quickest) * ngx_http_ai_pick_effective(a)
+           < ngx_http_ai_pick_delay(a, quickest)
+             * ngx_http_ai_pick_effective(b);
+}
+
+
 ngx_uint_t
 ngx_http_ai_pick_least_time(const ngx_http_ai_pick_peer_t *peers,
     ngx_uint_t n, uint64_t eligible, uint64_t random)
@@ -298,20 +384,39 @@ ngx_http_ai_pick_least_time(const ngx_http_ai_pick_peer_t *peers,
     quickest = 0;
 
     if (a->time_us == 0 || b->time_us == 0) {
-        quickest = ngx_http_ai_pick_quickest(peers, n, eligible);
+        quickest = ngx_http_ai_pick_time(peers, n, eligible);
     }
 
-    return (ngx_http_ai_pick_delay(b, quickest)
-            * ngx_http_ai_pick_effective(a)
-            < ngx_http_ai_pick_delay(a, quickest)
-              * ngx_http_ai_pick_effective(b))
-           ? two[1] : two[0];
+    return two[ngx_http_ai_pick_quicker(a, b, quickest)];
 }
 
 
 ngx_uint_t
-ngx_http_ai_pick_least_cost(const ngx_http_ai_pick_peer_t *peers,
-    int64_t *current, ngx_uint_t n, uint64_t eligible)
+ngx_http_ai_pick_quickest(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
+    uint64_t eligible)
+{
+    uint64_t    bit, time;
+    ngx_uint_t  i, best;
+
+    best = n;
+    time = ngx_http_ai_pick_time(peers, n, eligible);
+
+    for (i = 0, bit = 1; i < n; i++, bit <<= 1) {
+        if ((eligible & bit)
+            && (best == n || ngx_http_ai_pick_quicker(&peers[best], &peers[i],
+                                                      time)))
+        {
+            best = i;
+        }
+    }
+
+    return best;
+}
+
+
+uint64_t
+ngx_http_ai_pick_cheapest(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
+    uint64_t eligible)
 {
     uint64_t    bit, best, cheap;
     ngx_uint_t  i;
@@ -335,7 +440,16 @@ ngx_http_ai_pick_least_cost(const ngx_http_ai_pick_peer_t *peers,
         cheap |= bit;
     }
 
-    return ngx_http_ai_pick_weighted(peers, current, n, cheap);
+    return cheap;
+}
+
+
+ngx_uint_t
+ngx_http_ai_pick_least_cost(const ngx_http_ai_pick_peer_t *peers,
+    int64_t *current, ngx_uint_t n, uint64_t eligible)
+{
+    return ngx_http_ai_pick_weighted(peers, current, n,
+                             ngx_http_ai_pick_cheapest(peers, n, eligible));
 }
 
 
@@ -432,9 +546,17 @@ ngx_http_ai_pick_hash(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
             continue;
         }
 
-        ln = ngx_http_ai_pick_ln(ngx_http_ai_pick_mix(
-                 key ^ (peers[i].hash * 0x9e3779b97f4a7c15ull)));
         w = ngx_http_ai_pick_weight(&peers[i]);
+        ln = ngx_http_ai_pick_mix(key ^ (peers[i].hash
+                                         * 0x9e3779b97f4a7c15ull));
+
+        /* -ln(u) is at least 1 - u, which most cannot win with */
+
+        if (best != n && (~ln >> 32) * best_w >= best_ln * w) {
+            continue;
+        }
+
+        ln = ngx_http_ai_pick_ln(ln);
 
         if (best == n || ln * best_w < best_ln * w) {
             best = i;
@@ -444,6 +566,65 @@ ngx_http_ai_pick_hash(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
     }
 
     return best;
+}
+
+
+int64_t
+ngx_http_ai_pick_score_busy(const ngx_http_ai_pick_peer_t *peer)
+{
+    return (int64_t) (ngx_http_ai_pick_busy(peer) * 1000
+                      / ngx_http_ai_pick_effective(peer));
+}
+
+
+int64_t
+ngx_http_ai_pick_score_delay(const ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n, uint64_t eligible, ngx_uint_t i)
+{
+    uint64_t  delay;
+
+    delay = ngx_http_ai_pick_delay(&peers[i],
+                                   ngx_http_ai_pick_time(peers, n, eligible));
+
+    /* in us, which are thousandths already; 100 percent count as 1 */
+
+    return (int64_t) (delay * 100 / ngx_http_ai_pick_effective(&peers[i]));
+}
+
+
+int64_t
+ngx_http_ai_pick_score_draw(const ngx_http_ai_pick_peer_t *peer, uint64_t key)
+{
+    uint64_t  ln;
+
+    ln = ngx_http_ai_pick_ln(ngx_http_ai_pick_mix(key ^ (peer->hash
+                                                  * 0x9e3779b97f4a7c15ull)));
+
+    return (int64_t) ((ln * 1000 / ngx_http_ai_pick_weight(peer)) >> 32);
+}
+
+
+ngx_uint_t
+ngx_http_ai_pick_share(const ngx_http_ai_pick_peer_t *peers, ngx_uint_t n,
+    uint64_t eligible, ngx_uint_t i)
+{
+    uint64_t    bit, total;
+    ngx_uint_t  p;
+
+    total = 0;
+
+    for (p = 0, bit = 1; p < n; p++, bit <<= 1) {
+        if (eligible & bit) {
+            total += ngx_http_ai_pick_effective(&peers[p]);
+        }
+    }
+
+    if (total == 0) {
+        return 0;
+    }
+
+    return (ngx_uint_t) ((ngx_http_ai_pick_effective(&peers[i]) * 1000
+                          + total / 2) / total);
 }
 
 

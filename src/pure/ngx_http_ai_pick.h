@@ -71,6 +71,14 @@ ngx_uint_t ngx_http_ai_pick_weighted(const ngx_http_ai_pick_peer_t *peers,
     int64_t *current, ngx_uint_t n, uint64_t eligible);
 
 /*
+ * One by weight alone.  Who knows the percentages only of those that are drawn
+ * takes one with the probability of its percentage, else draws again: that
+ * gives each its share by effective weight.
+ */
+ngx_uint_t ngx_http_ai_pick_any(const ngx_uint_t *weights, ngx_uint_t n,
+    uint64_t eligible, uint64_t random);
+
+/*
  * Fewest requests in flight per weight, of two that are drawn by effective
  * weight: all workers choosing the very best at once would make it the worst.
  * Of two peers it is the better one, exactly.  A low percentage counts like
@@ -98,6 +106,34 @@ ngx_uint_t ngx_http_ai_pick_least_cost(const ngx_http_ai_pick_peer_t *peers,
  */
 ngx_uint_t ngx_http_ai_pick_hash(const ngx_http_ai_pick_peer_t *peers,
     ngx_uint_t n, uint64_t eligible, uint64_t key);
+
+
+/*
+ * The same without a draw, for who asks what would happen: the best of all
+ * the eligible, of equals the first.
+ */
+ngx_uint_t ngx_http_ai_pick_idlest(const ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n, uint64_t eligible);
+ngx_uint_t ngx_http_ai_pick_quickest(const ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n, uint64_t eligible);
+
+/* those among which least_cost has no preference */
+uint64_t ngx_http_ai_pick_cheapest(const ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n, uint64_t eligible);
+
+/*
+ * What they compare, in thousandths; the lowest wins.  busy: requests in
+ * flight per weight; delay: milliseconds per weight; draw: no unit.
+ */
+int64_t ngx_http_ai_pick_score_busy(const ngx_http_ai_pick_peer_t *peer);
+int64_t ngx_http_ai_pick_score_delay(const ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n, uint64_t eligible, ngx_uint_t i);
+int64_t ngx_http_ai_pick_score_draw(const ngx_http_ai_pick_peer_t *peer,
+    uint64_t key);
+
+/* tenths of a percent of the requests, by effective weight */
+ngx_uint_t ngx_http_ai_pick_share(const ngx_http_ai_pick_peer_t *peers,
+    ngx_uint_t n, uint64_t eligible, ngx_uint_t i);
 
 
 /*

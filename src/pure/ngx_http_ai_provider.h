@@ -63,12 +63,17 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                  name;
+    ngx_str_t                  price_prefix;   /* before its models in
+                                                  LiteLLM's price map, with
+                                                  "/"; empty: none */
     ngx_http_ai_credential_e   credential;
     ngx_uint_t                 endpoints;      /* NGX_HTTP_AI_EP_* */
     unsigned                   stream_usage:1; /* takes include_usage */
     const ngx_http_ai_rule_t  *rules;          /* ends with verdict OK */
     const char                *bearer_path;    /* NULL, or: below this path
                                                   the key is a Bearer token */
+    ngx_str_t                  check_head;     /* header line that a check
+                                                  needs besides, with CRLF */
 } ngx_http_ai_provider_t;
 
 

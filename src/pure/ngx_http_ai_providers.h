@@ -17,7 +17,7 @@
 #include "ngx_http_ai_provider.h"
 
 
-#define NGX_HTTP_AI_EP_ALL  0x01ff
+#define NGX_HTTP_AI_EP_ALL  0xfdff     /* but MODELS */
 
 /* ends a table of rules */
 #define ngx_http_ai_null_rule  { 0, NULL, NULL, NULL, NGX_HTTP_AI_OK }

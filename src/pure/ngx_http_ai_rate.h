@@ -5,15 +5,15 @@
 
 
 /*
- * Limits as arithmetic: rates ("600r/m") and budgets ("50usd/day").
+ * Limits as arithmetic: rates ("600r/m").
  *
- * What is stored (bucket, counter) is plain data for shared memory: fixed
- * size, no pointer, and all zero means fresh.  The caller holds whatever lock
- * guards it, and counts concurrency itself.  Amounts are whole numbers and
- * nothing is rounded: what was reserved and given back leaves no trace.
+ * What is stored (the bucket) is plain data for shared memory: fixed size, no
+ * pointer, and all zero means fresh.  The caller holds whatever lock guards
+ * it, and counts concurrency itself.  Amounts are whole numbers and nothing
+ * is rounded: what was reserved and given back leaves no trace.
  *
- * Rates count by the monotonic clock in milliseconds, which may wrap; budgets
- * by UTC seconds.  Either may jump back: that never grants anything.
+ * Time is the monotonic clock in milliseconds, which may wrap.  It may jump
+ * back: that never grants anything.
  */
 
 
@@ -27,9 +27,6 @@
 /* so that limit * period_ms fits into 63 bits; also the deepest debt */
 #define NGX_HTTP_AI_RATE_MAX       ((int64_t) 100000000000)
 #define NGX_HTTP_AI_RATE_WAIT_MAX  ((int64_t) 366 * 86400 * 1000)
-
-#define NGX_HTTP_AI_BUDGET_MAX     ((int64_t) 1000000000 * 1000000000)
-#define NGX_HTTP_AI_BUDGET_NEVER   INT64_MAX
 
 
 typedef enum {
@@ -99,73 +96,12 @@ void ngx_http_ai_rate_settle(const ngx_http_ai_rate_t *rate,
 int64_t ngx_http_ai_rate_wait(const ngx_http_ai_rate_t *rate,
     const ngx_http_ai_rate_bucket_t *b, ngx_msec_t now, int64_t n);
 
+/* the word for a period that a rate may be written with: "minute" */
+const ngx_str_t *ngx_http_ai_rate_period(int64_t period_ms);
+
 /* what could be reserved at once, never negative */
 int64_t ngx_http_ai_rate_remaining(const ngx_http_ai_rate_t *rate,
     const ngx_http_ai_rate_bucket_t *b, ngx_msec_t now);
-
-
-typedef enum {
-    NGX_HTTP_AI_BUDGET_DAY = 1,
-    NGX_HTTP_AI_BUDGET_WEEK,               /* from Monday */
-    NGX_HTTP_AI_BUDGET_MONTH,
-    NGX_HTTP_AI_BUDGET_TOTAL
-} ngx_http_ai_budget_per_e;
-
-
-/*
- * Nanodollars: 63 bits of picodollars end at 9 million dollars, which a total
- * may pass.  A cost is rounded up to them once per request.
- */
-
-typedef struct {
-    int64_t                    limit_nanousd;
-    ngx_http_ai_budget_per_e   per;
-} ngx_http_ai_budget_t;
-
-
-typedef struct {
-    int64_t                    start;      /* of its window, UTC seconds */
-    int64_t                    spent_nanousd;
-    int64_t                    reserved_nanousd;
-} ngx_http_ai_budget_counter_t;
-
-
-/* "50usd/day", "10.5usd/week"; results as those of ngx_http_ai_rate_parse() */
-ngx_int_t ngx_http_ai_budget_parse(const u_char *p, size_t n,
-    ngx_http_ai_budget_t *budget);
-
-/* the parts of it, for what spells them apart: "10.5", "week" */
-ngx_int_t ngx_http_ai_budget_amount(const u_char *p, size_t n,
-    int64_t *nanousd);
-ngx_int_t ngx_http_ai_budget_per(const u_char *p, size_t n,
-    ngx_http_ai_budget_per_e *per);
-
-/*
- * The calendar window of a UTC second: start <= now < end.  The end is when
- * the budget resets; that of a total is NGX_HTTP_AI_BUDGET_NEVER.
- */
-void ngx_http_ai_budget_window(ngx_http_ai_budget_per_e per, int64_t now,
-    int64_t *start, int64_t *end);
-
-/*
- * NGX_DECLINED: the window's money is spent, or does not cover the cost;
- * NGX_AGAIN: it would if the others' reservations came back.  A spent budget
- * lets nothing through, not even a cost of 0 (what is free by its price list
- * need not ask).
- *
- * A reservation outlives its window: it counts in the next one, too, and is
- * paid from the window in which it is settled.
- */
-ngx_int_t ngx_http_ai_budget_reserve(const ngx_http_ai_budget_t *budget,
-    ngx_http_ai_budget_counter_t *c, int64_t now, int64_t cost_nanousd);
-
-/* a cost of 0: the refund */
-void ngx_http_ai_budget_settle(const ngx_http_ai_budget_t *budget,
-    ngx_http_ai_budget_counter_t *c, int64_t now, int64_t reserved_nanousd,
-    int64_t cost_nanousd);
-
-int64_t ngx_http_ai_budget_remaining(const ngx_http_ai_budget_t *budget,
-    const ngx_http_ai_budget_counter_t *c, int64_t now);
 
 
 #endif /* _NGX_HTTP_AI_RATE_H_INCLUDED_ */

@@ -7,7 +7,8 @@
 /*
  * Providers agree on little but the idea, so the counts are looked up by a
  * table of paths, several for each, and then repaired by arithmetic that
- * holds for every recorded answer.
+ * holds for every recorded answer.  No provider is asked for by name: a path
+ * says whether its count is part of another or stands beside it.
  */
 
 
@@ -21,18 +22,12 @@
  * what is above is cut to it.
  */
 
-#define NGX_HTTP_AI_TOKENS_MAX  1000000000000000
+#define NGX_HTTP_AI_TOKENS_MAX     1000000000000000
 
+#define NGX_HTTP_AI_TOKENS_NUMBER  64      /* longest number of money read */
+#define NGX_HTTP_AI_TOKENS_WORD    16      /* longest name of a tier */
 
-typedef enum {
-    NGX_HTTP_AI_TOKENS_INPUT = 0,
-    NGX_HTTP_AI_TOKENS_OUTPUT,
-    NGX_HTTP_AI_TOKENS_TOTAL,
-    NGX_HTTP_AI_TOKENS_READ,
-    NGX_HTTP_AI_TOKENS_WRITE,
-    NGX_HTTP_AI_TOKENS_REASONING,
-    NGX_HTTP_AI_TOKENS_COUNTS
-} ngx_http_ai_tokens_count_e;
+#define NGX_HTTP_AI_TOKENS_TICKS_PER_NANO  10
 
 
 /* a path, and its parts: the object in the top one, if any, and the member */
@@ -52,6 +47,12 @@ typedef struct {
     { NGX_HTTP_AI_TOKENS_##count, group "." name,                             \
       ngx_string(group), ngx_string(name) }
 
+#define ngx_http_ai_tokens_bit(count)                                         \
+    ((uint32_t) 1 << NGX_HTTP_AI_TOKENS_##count)
+
+#define ngx_http_ai_tokens_known(raw, count)                                  \
+    ((raw)->known & ngx_http_ai_tokens_bit(count))
+
 
 /*
  * Of several paths of one count the largest value is taken: the same figure
@@ -63,57 +64,156 @@ static const ngx_http_ai_tokens_path_t  ngx_http_ai_tokens_paths[] = {
 
     /* chat, completions, embeddings */
 
-    ngx_http_ai_tokens_top(INPUT, "prompt_tokens"),
+    ngx_http_ai_tokens_top(PROMPT, "prompt_tokens"),
     ngx_http_ai_tokens_top(OUTPUT, "completion_tokens"),
     ngx_http_ai_tokens_top(TOTAL, "total_tokens"),
     ngx_http_ai_tokens_in(READ, "prompt_tokens_details", "cached_tokens"),
     ngx_http_ai_tokens_in(WRITE, "prompt_tokens_details",
                           "cache_write_tokens"),
+    ngx_http_ai_tokens_in(AUDIO_IN, "prompt_tokens_details", "audio_tokens"),
+    ngx_http_ai_tokens_in(IMAGE_IN, "prompt_tokens_details", "image_tokens"),
     ngx_http_ai_tokens_in(REASONING, "completion_tokens_details",
                           "reasoning_tokens"),
+    ngx_http_ai_tokens_in(AUDIO_OUT, "completion_tokens_details",
+                          "audio_tokens"),
+    ngx_http_ai_tokens_in(IMAGE_OUT, "completion_tokens_details",
+                          "image_tokens"),
 
-    /* Responses, images */
+    /* Responses, images; Anthropic, whose input leaves out the cache */
 
     ngx_http_ai_tokens_top(INPUT, "input_tokens"),
     ngx_http_ai_tokens_top(OUTPUT, "output_tokens"),
     ngx_http_ai_tokens_in(READ, "input_tokens_details", "cached_tokens"),
     ngx_http_ai_tokens_in(WRITE, "input_tokens_details",
                           "cache_write_tokens"),
+    ngx_http_ai_tokens_in(AUDIO_IN, "input_tokens_details", "audio_tokens"),
+    ngx_http_ai_tokens_in(IMAGE_IN, "input_tokens_details", "image_tokens"),
     ngx_http_ai_tokens_in(REASONING, "output_tokens_details",
                           "reasoning_tokens"),
+    ngx_http_ai_tokens_in(REASONING, "output_tokens_details",
+                          "thinking_tokens"),
+    ngx_http_ai_tokens_in(AUDIO_OUT, "output_tokens_details",
+                          "audio_tokens"),
+    ngx_http_ai_tokens_in(IMAGE_OUT, "output_tokens_details",
+                          "image_tokens"),
 
-    /* realtime, transcriptions: "token" */
+    ngx_http_ai_tokens_top(READ_BESIDE, "cache_read_input_tokens"),
+    ngx_http_ai_tokens_top(WRITE_BESIDE, "cache_creation_input_tokens"),
+    ngx_http_ai_tokens_in(WRITE_1H, "cache_creation",
+                          "ephemeral_1h_input_tokens"),
+    ngx_http_ai_tokens_in(WEB, "server_tool_use", "web_search_requests"),
+
+    /* transcriptions, realtime: "token" */
 
     ngx_http_ai_tokens_in(READ, "input_token_details", "cached_tokens"),
+    ngx_http_ai_tokens_in(AUDIO_IN, "input_token_details", "audio_tokens"),
+    ngx_http_ai_tokens_in(IMAGE_IN, "input_token_details", "image_tokens"),
+    ngx_http_ai_tokens_in(AUDIO_OUT, "output_token_details", "audio_tokens"),
+    ngx_http_ai_tokens_top(SECONDS, "seconds"),
+    ngx_http_ai_tokens_top(SECONDS, "prompt_audio_seconds"),
 
-    /* DeepSeek; Together; skins that put details on the top */
+    /* Gemini */
+
+    ngx_http_ai_tokens_top(PROMPT, "promptTokenCount"),
+    ngx_http_ai_tokens_top(TOOL, "toolUsePromptTokenCount"),
+    ngx_http_ai_tokens_top(OUTPUT, "candidatesTokenCount"),
+    ngx_http_ai_tokens_top(THOUGHTS, "thoughtsTokenCount"),
+    ngx_http_ai_tokens_top(TOTAL, "totalTokenCount"),
+    ngx_http_ai_tokens_top(READ, "cachedContentTokenCount"),
+
+    /* Bedrock's Converse, whose input leaves out the cache, too */
+
+    ngx_http_ai_tokens_top(INPUT, "inputTokens"),
+    ngx_http_ai_tokens_top(OUTPUT, "outputTokens"),
+    ngx_http_ai_tokens_top(TOTAL, "totalTokens"),
+    ngx_http_ai_tokens_top(READ_BESIDE, "cacheReadInputTokens"),
+    ngx_http_ai_tokens_top(WRITE_BESIDE, "cacheWriteInputTokens"),
+
+    /* Cohere */
+
+    ngx_http_ai_tokens_in(PROMPT, "tokens", "input_tokens"),
+    ngx_http_ai_tokens_in(OUTPUT, "tokens", "output_tokens"),
+    ngx_http_ai_tokens_in(BILLED_IN, "billed_units", "input_tokens"),
+    ngx_http_ai_tokens_in(BILLED_OUT, "billed_units", "output_tokens"),
+    ngx_http_ai_tokens_in(SEARCH, "billed_units", "search_units"),
+
+    /* DeepSeek; Together and Cohere; skins that put details on the top */
 
     ngx_http_ai_tokens_top(READ, "prompt_cache_hit_tokens"),
     ngx_http_ai_tokens_top(READ, "cached_tokens"),
     ngx_http_ai_tokens_top(WRITE, "cache_write_tokens"),
-    ngx_http_ai_tokens_top(REASONING, "reasoning_tokens")
+    ngx_http_ai_tokens_top(REASONING, "reasoning_tokens"),
+
+    /* xAI; Perplexity */
+
+    ngx_http_ai_tokens_top(TICKS, "cost_in_usd_ticks"),
+    ngx_http_ai_tokens_top(WEB, "num_search_queries")
 };
 
 #define NGX_HTTP_AI_TOKENS_NPATHS                                             \
     (sizeof(ngx_http_ai_tokens_paths) / sizeof(ngx_http_ai_tokens_paths[0]))
 
 
-typedef struct {
-    int64_t     value[NGX_HTTP_AI_TOKENS_COUNTS];
-    unsigned    known[NGX_HTTP_AI_TOKENS_COUNTS];
-} ngx_http_ai_tokens_counts_t;
+/* members that are no counts: beyond the paths in collect()'s items */
+
+enum {
+    NGX_HTTP_AI_TOKENS_COST = NGX_HTTP_AI_TOKENS_NPATHS,
+    NGX_HTTP_AI_TOKENS_COST_TOTAL,
+    NGX_HTTP_AI_TOKENS_COST_UPSTREAM,
+    NGX_HTTP_AI_TOKENS_BYOK,
+    NGX_HTTP_AI_TOKENS_TIER,
+    NGX_HTTP_AI_TOKENS_TIER_GEMINI,
+    NGX_HTTP_AI_TOKENS_SPEED,
+    NGX_HTTP_AI_TOKENS_ITEMS
+};
 
 
-static ngx_int_t ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c,
+static const char  *ngx_http_ai_tokens_others[] = {
+    "cost",                                    /* OpenRouter */
+    "cost.total_cost",                         /* Perplexity */
+    "cost_details.upstream_inference_cost",
+    "is_byok",
+    "service_tier",
+    "serviceTier",
+    "speed"
+};
+
+
+/* the counts that make an object a usage object: details alone do not */
+
+#define NGX_HTTP_AI_TOKENS_TOLD                                               \
+    (ngx_http_ai_tokens_bit(PROMPT) | ngx_http_ai_tokens_bit(INPUT)           \
+     | ngx_http_ai_tokens_bit(OUTPUT) | ngx_http_ai_tokens_bit(TOTAL)         \
+     | ngx_http_ai_tokens_bit(BILLED_IN) | ngx_http_ai_tokens_bit(BILLED_OUT))
+
+#define NGX_HTTP_AI_TOKENS_UNITS                                              \
+    (ngx_http_ai_tokens_bit(SECONDS) | ngx_http_ai_tokens_bit(SEARCH))
+
+
+static ngx_int_t ngx_http_ai_tokens_plain(ngx_http_ai_tokens_raw_t *raw,
     const u_char *p, size_t n);
-static const u_char *ngx_http_ai_tokens_value(ngx_http_ai_tokens_counts_t *c,
-    uint32_t found, const u_char *p, const u_char *last);
-static uint32_t ngx_http_ai_tokens_group(const u_char *name, size_t len);
-static uint32_t ngx_http_ai_tokens_find(uint32_t set, const u_char *name,
+static const u_char *ngx_http_ai_tokens_value(ngx_http_ai_tokens_raw_t *raw,
+    uint64_t found, const u_char *p, const u_char *last);
+static uint64_t ngx_http_ai_tokens_group(const u_char *name, size_t len);
+static uint64_t ngx_http_ai_tokens_find(uint64_t set, const u_char *name,
     size_t len);
-static ngx_int_t ngx_http_ai_tokens_collect(ngx_http_ai_tokens_counts_t *c,
+static ngx_int_t ngx_http_ai_tokens_collect(ngx_http_ai_tokens_raw_t *raw,
+    const u_char *p, size_t n, ngx_uint_t cut);
+static void ngx_http_ai_tokens_words(ngx_http_ai_tokens_raw_t *raw,
+    const ngx_http_ai_pluck_t *items);
+static int64_t ngx_http_ai_tokens_money(const ngx_http_ai_pluck_t *item);
+static void ngx_http_ai_tokens_cost(ngx_http_ai_tokens_raw_t *raw,
+    const ngx_http_ai_pluck_t *items);
+static void ngx_http_ai_tokens_lists(ngx_http_ai_tokens_raw_t *raw,
     const u_char *p, size_t n);
-static void ngx_http_ai_tokens_repair(ngx_http_ai_tokens_counts_t *c);
+static void ngx_http_ai_tokens_list(ngx_http_ai_tokens_raw_t *raw,
+    ngx_uint_t list, const u_char *p, size_t n);
+static void ngx_http_ai_tokens_merge(ngx_http_ai_tokens_raw_t *raw,
+    const ngx_http_ai_tokens_raw_t *more);
+static void ngx_http_ai_tokens_put(ngx_http_ai_tokens_raw_t *raw,
+    ngx_uint_t count, int64_t value);
+static void ngx_http_ai_tokens_repair(ngx_http_ai_tokens_t *tokens,
+    const ngx_http_ai_tokens_raw_t *raw);
 
 
 static ngx_inline const u_char *
@@ -127,37 +227,90 @@ ngx_http_ai_tokens_skip(const u_char *p)
 }
 
 
+void
+ngx_http_ai_tokens_init(ngx_http_ai_tokens_raw_t *raw)
+{
+    ngx_memzero(raw, sizeof(ngx_http_ai_tokens_raw_t));
+}
+
+
 ngx_int_t
 ngx_http_ai_tokens_usage(ngx_http_ai_tokens_t *tokens, const u_char *p,
     size_t n)
 {
-    ngx_http_ai_tokens_counts_t  c;
+    ngx_int_t                 rc;
+    ngx_http_ai_tokens_raw_t  raw;
 
-    if (ngx_http_ai_tokens_plain(&c, p, n) != NGX_OK
-        && ngx_http_ai_tokens_collect(&c, p, n) != NGX_OK)
+    ngx_http_ai_tokens_init(&raw);
+
+    rc = ngx_http_ai_tokens_add(&raw, p, n, 0);
+
+    if (rc == NGX_OK) {
+        ngx_http_ai_tokens_sum(&raw, tokens);
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_ai_tokens_add(ngx_http_ai_tokens_raw_t *raw, const u_char *p,
+    size_t n, ngx_uint_t cut)
+{
+    ngx_http_ai_tokens_raw_t  more;
+
+    if (ngx_http_ai_tokens_plain(&more, p, n) != NGX_OK
+        && ngx_http_ai_tokens_collect(&more, p, n, cut) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    /* details alone are no usage */
-
-    if (!c.known[NGX_HTTP_AI_TOKENS_INPUT]
-        && !c.known[NGX_HTTP_AI_TOKENS_OUTPUT]
-        && !c.known[NGX_HTTP_AI_TOKENS_TOTAL])
-    {
+    if (!(more.known & (NGX_HTTP_AI_TOKENS_TOLD|NGX_HTTP_AI_TOKENS_UNITS))) {
         return NGX_DECLINED;
     }
 
-    ngx_http_ai_tokens_repair(&c);
-
-    tokens->input = c.value[NGX_HTTP_AI_TOKENS_INPUT];
-    tokens->output = c.value[NGX_HTTP_AI_TOKENS_OUTPUT];
-    tokens->cache_read = c.value[NGX_HTTP_AI_TOKENS_READ];
-    tokens->cache_write = c.value[NGX_HTTP_AI_TOKENS_WRITE];
-    tokens->reasoning = c.value[NGX_HTTP_AI_TOKENS_REASONING];
-    tokens->found = 1;
+    ngx_http_ai_tokens_merge(raw, &more);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_ai_tokens_merge(ngx_http_ai_tokens_raw_t *raw,
+    const ngx_http_ai_tokens_raw_t *more)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_AI_TOKENS_COUNTS; i++) {
+        if (more->value[i]) {
+            raw->value[i] = more->value[i];
+        }
+    }
+
+    raw->known |= more->known;
+    raw->fast |= more->fast;
+
+    if (more->priced) {
+        raw->cost = more->cost;
+        raw->priced = 1;
+    }
+
+    if (more->tier) {
+        raw->tier = more->tier;
+    }
+}
+
+
+static void
+ngx_http_ai_tokens_put(ngx_http_ai_tokens_raw_t *raw, ngx_uint_t count,
+    int64_t value)
+{
+    value = ngx_min(value, NGX_HTTP_AI_TOKENS_MAX);
+
+    /* value[] began with zeroes: this drops what is negative, too */
+
+    raw->value[count] = ngx_max(raw->value[count], value);
+    raw->known |= (uint32_t) 1 << count;
 }
 
 
@@ -172,10 +325,10 @@ ngx_http_ai_tokens_usage(ngx_http_ai_tokens_t *tokens, const u_char *p,
  */
 
 static ngx_int_t
-ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c, const u_char *p,
+ngx_http_ai_tokens_plain(ngx_http_ai_tokens_raw_t *raw, const u_char *p,
     size_t n)
 {
-    uint32_t       top, set, found, seen;
+    uint64_t       top, set, inner, found, seen;
     ngx_uint_t     nested;
     const u_char  *last, *name;
 
@@ -183,7 +336,7 @@ ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c, const u_char *p,
         return NGX_DECLINED;
     }
 
-    ngx_memzero(c, sizeof(ngx_http_ai_tokens_counts_t));
+    ngx_http_ai_tokens_init(raw);
 
     last = p + n - 1;
     top = ngx_http_ai_tokens_group(NULL, 0);
@@ -209,6 +362,12 @@ ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c, const u_char *p,
         }
 
         n = p - name;
+
+        if (n == 4 && ngx_memcmp(name, "cost", 4) == 0) {
+            /* money, or an object with money in it */
+            return NGX_DECLINED;
+        }
+
         p = ngx_http_ai_tokens_skip(p + 1);
 
         if (*p != ':') {
@@ -216,6 +375,18 @@ ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c, const u_char *p,
         }
 
         p = ngx_http_ai_tokens_skip(p + 1);
+
+        /* no name of an object with counts is a count, too */
+
+        if (*p == '{' && !nested && n) {
+            inner = ngx_http_ai_tokens_group(name, n);
+
+            if (inner) {
+                set = inner;
+                nested = 1;
+                continue;
+            }
+        }
 
         found = ngx_http_ai_tokens_find(set, name, n);
 
@@ -225,15 +396,15 @@ ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c, const u_char *p,
 
         seen |= found;
 
-        /* no name is what the top has here */
+        /* an object that nobody knows: of its names none is a count */
 
         if (*p == '{' && !nested && found == 0 && n) {
-            set = ngx_http_ai_tokens_group(name, n);
+            set = 0;
             nested = 1;
             continue;
         }
 
-        p = ngx_http_ai_tokens_value(c, found, p, last);
+        p = ngx_http_ai_tokens_value(raw, found, p, last);
 
         if (p == NULL) {
             return NGX_DECLINED;
@@ -257,11 +428,10 @@ ngx_http_ai_tokens_plain(ngx_http_ai_tokens_counts_t *c, const u_char *p,
 /* a number of up to 15 digits, which is below the limit, or null */
 
 static const u_char *
-ngx_http_ai_tokens_value(ngx_http_ai_tokens_counts_t *c, uint32_t found,
+ngx_http_ai_tokens_value(ngx_http_ai_tokens_raw_t *raw, uint64_t found,
     const u_char *p, const u_char *last)
 {
     int64_t        value;
-    ngx_uint_t     k;
     const u_char  *start;
 
     if (*p == 'n') {
@@ -284,9 +454,9 @@ ngx_http_ai_tokens_value(ngx_http_ai_tokens_counts_t *c, uint32_t found,
     }
 
     if (found) {
-        k = ngx_http_ai_tokens_paths[__builtin_ctz(found)].count;
-        c->value[k] = ngx_max(c->value[k], value);
-        c->known[k] = 1;
+        ngx_http_ai_tokens_put(raw,
+                  ngx_http_ai_tokens_paths[__builtin_ctzll(found)].count,
+                  value);
     }
 
     return p;
@@ -295,10 +465,10 @@ ngx_http_ai_tokens_value(ngx_http_ai_tokens_counts_t *c, uint32_t found,
 
 /* the paths, one bit each, that lead into this object; no name: the top one */
 
-static uint32_t
+static uint64_t
 ngx_http_ai_tokens_group(const u_char *name, size_t len)
 {
-    uint32_t          set;
+    uint64_t          set;
     ngx_uint_t        i;
     const ngx_str_t  *group;
 
@@ -310,7 +480,7 @@ ngx_http_ai_tokens_group(const u_char *name, size_t len)
         if (group->len == len
             && (len == 0 || ngx_memcmp(group->data, name, len) == 0))
         {
-            set |= (uint32_t) 1 << i;
+            set |= (uint64_t) 1 << i;
         }
     }
 
@@ -320,18 +490,18 @@ ngx_http_ai_tokens_group(const u_char *name, size_t len)
 
 /* that of the set which ends with this name, or 0 */
 
-static uint32_t
-ngx_http_ai_tokens_find(uint32_t set, const u_char *name, size_t len)
+static uint64_t
+ngx_http_ai_tokens_find(uint64_t set, const u_char *name, size_t len)
 {
     ngx_uint_t        i;
     const ngx_str_t  *member;
 
     for ( /* void */ ; set; set &= set - 1) {
-        i = __builtin_ctz(set);
+        i = __builtin_ctzll(set);
         member = &ngx_http_ai_tokens_paths[i].name;
 
         if (member->len == len && ngx_memcmp(member->data, name, len) == 0) {
-            return (uint32_t) 1 << i;
+            return (uint64_t) 1 << i;
         }
     }
 
@@ -340,49 +510,425 @@ ngx_http_ai_tokens_find(uint32_t set, const u_char *name, size_t len)
 
 
 static ngx_int_t
-ngx_http_ai_tokens_collect(ngx_http_ai_tokens_counts_t *c, const u_char *p,
-    size_t n)
+ngx_http_ai_tokens_collect(ngx_http_ai_tokens_raw_t *raw, const u_char *p,
+    size_t n, ngx_uint_t cut)
 {
-    int64_t               value;
-    ngx_uint_t            i, k;
-    ngx_http_ai_pluck_t   items[NGX_HTTP_AI_TOKENS_NPATHS];
+    u_char                money[3][NGX_HTTP_AI_TOKENS_NUMBER];
+    u_char                words[3][NGX_HTTP_AI_TOKENS_WORD];
+    ngx_uint_t            i, seconds;
+    ngx_http_ai_pluck_t   items[NGX_HTTP_AI_TOKENS_ITEMS];
 
     ngx_memzero(items, sizeof(items));
-    ngx_memzero(c, sizeof(ngx_http_ai_tokens_counts_t));
+    ngx_http_ai_tokens_init(raw);
 
-    for (i = 0; i < NGX_HTTP_AI_TOKENS_NPATHS; i++) {
-        items[i].path = ngx_http_ai_tokens_paths[i].path;
+    for (i = 0; i < NGX_HTTP_AI_TOKENS_ITEMS; i++) {
+        items[i].path = i < NGX_HTTP_AI_TOKENS_NPATHS
+                  ? ngx_http_ai_tokens_paths[i].path
+                  : ngx_http_ai_tokens_others[i - NGX_HTTP_AI_TOKENS_NPATHS];
     }
 
-    if (ngx_http_ai_pluck(p, n, items, NGX_HTTP_AI_TOKENS_NPATHS) != NGX_OK) {
+    for (i = 0; i < 3; i++) {
+        items[NGX_HTTP_AI_TOKENS_COST + i].buf = money[i];
+        items[NGX_HTTP_AI_TOKENS_COST + i].size = sizeof(money[i]);
+        items[NGX_HTTP_AI_TOKENS_TIER + i].buf = words[i];
+        items[NGX_HTTP_AI_TOKENS_TIER + i].size = sizeof(words[i]);
+    }
+
+    if (ngx_http_ai_pluck(p, n, items, NGX_HTTP_AI_TOKENS_ITEMS) != NGX_OK
+        && !cut)
+    {
         return NGX_ERROR;
     }
 
     for (i = 0; i < NGX_HTTP_AI_TOKENS_NPATHS; i++) {
 
-        if (items[i].type != NGX_HTTP_AI_PLUCK_INT
-            && items[i].type != NGX_HTTP_AI_PLUCK_DOUBLE)
+        if (items[i].type == NGX_HTTP_AI_PLUCK_INT
+            || items[i].type == NGX_HTTP_AI_PLUCK_DOUBLE)
         {
-            continue;
+            /* a second begun is a second; nothing else comes in parts */
+
+            seconds = ngx_http_ai_tokens_paths[i].count
+                      == NGX_HTTP_AI_TOKENS_SECONDS
+                      && items[i].integer < NGX_HTTP_AI_TOKENS_MAX
+                      && items[i].number > (double) items[i].integer;
+
+            ngx_http_ai_tokens_put(raw, ngx_http_ai_tokens_paths[i].count,
+                                   items[i].integer + (int64_t) seconds);
         }
-
-        value = ngx_min(items[i].integer, NGX_HTTP_AI_TOKENS_MAX);
-
-        k = ngx_http_ai_tokens_paths[i].count;
-
-        /* value[] began with zeroes: this drops what is negative, too */
-
-        c->value[k] = ngx_max(c->value[k], value);
-        c->known[k] = 1;
     }
+
+    ngx_http_ai_tokens_words(raw, items);
+    ngx_http_ai_tokens_cost(raw, items);
+    ngx_http_ai_tokens_lists(raw, p, n);
 
     return NGX_OK;
 }
 
 
+static void
+ngx_http_ai_tokens_words(ngx_http_ai_tokens_raw_t *raw,
+    const ngx_http_ai_pluck_t *items)
+{
+    ngx_uint_t                  i;
+    const ngx_http_ai_pluck_t  *item;
+
+    for (i = NGX_HTTP_AI_TOKENS_TIER; i < NGX_HTTP_AI_TOKENS_SPEED; i++) {
+        item = &items[i];
+
+        if (item->type == NGX_HTTP_AI_PLUCK_STRING) {
+            ngx_http_ai_tokens_tier(raw, item->buf, item->len);
+        }
+    }
+
+    item = &items[NGX_HTTP_AI_TOKENS_SPEED];
+
+    raw->fast = item->type == NGX_HTTP_AI_PLUCK_STRING && item->len == 4
+                && ngx_memcmp(item->buf, "fast", 4) == 0;
+}
+
+
+/* nanodollars; -1: there is no such number */
+
+static int64_t
+ngx_http_ai_tokens_money(const ngx_http_ai_pluck_t *item)
+{
+    if ((item->type != NGX_HTTP_AI_PLUCK_INT
+         && item->type != NGX_HTTP_AI_PLUCK_DOUBLE)
+        || item->len >= item->size)
+    {
+        return -1;
+    }
+
+    return ngx_http_ai_tokens_nanousd(item->buf, item->len);
+}
+
+
 /*
- * In this order: a prompt without its cached part would else look like a
- * total that is too large.
+ * OpenRouter's cost is what it takes itself; with a key of one's own the
+ * provider's bill comes on top (is_byok), else it is included.
+ */
+
+static void
+ngx_http_ai_tokens_cost(ngx_http_ai_tokens_raw_t *raw,
+    const ngx_http_ai_pluck_t *items)
+{
+    int64_t  cost, total, upstream;
+
+    cost = ngx_http_ai_tokens_money(&items[NGX_HTTP_AI_TOKENS_COST]);
+    total = ngx_http_ai_tokens_money(&items[NGX_HTTP_AI_TOKENS_COST_TOTAL]);
+    upstream = ngx_http_ai_tokens_money(
+                                   &items[NGX_HTTP_AI_TOKENS_COST_UPSTREAM]);
+
+    raw->cost = ngx_max(cost, total);
+    raw->priced = raw->cost >= 0;
+
+    if (raw->priced && upstream > 0
+        && items[NGX_HTTP_AI_TOKENS_BYOK].type == NGX_HTTP_AI_PLUCK_BOOL
+        && items[NGX_HTTP_AI_TOKENS_BYOK].integer)
+    {
+        raw->cost += ngx_min(upstream, INT64_MAX - raw->cost);
+    }
+}
+
+
+/*
+ * Counts by kind, in lists of objects: {"modality":"AUDIO","tokenCount":9},
+ * {"ttl":"1h","inputTokens":297}.
+ */
+
+static const struct {
+    ngx_str_t                   list;
+    const char                 *key;
+    const char                 *word;
+    const char                 *number;
+    ngx_http_ai_tokens_count_e  count;
+
+} ngx_http_ai_tokens_kinds[] = {
+
+    { ngx_string("promptTokensDetails"), "modality", "AUDIO", "tokenCount",
+      NGX_HTTP_AI_TOKENS_AUDIO_IN },
+    { ngx_string("promptTokensDetails"), "modality", "IMAGE", "tokenCount",
+      NGX_HTTP_AI_TOKENS_IMAGE_IN },
+    { ngx_string("candidatesTokensDetails"), "modality", "AUDIO",
+      "tokenCount", NGX_HTTP_AI_TOKENS_AUDIO_OUT },
+    { ngx_string("candidatesTokensDetails"), "modality", "IMAGE",
+      "tokenCount", NGX_HTTP_AI_TOKENS_IMAGE_OUT },
+    { ngx_string("cacheDetails"), "ttl", "1h", "inputTokens",
+      NGX_HTTP_AI_TOKENS_WRITE_1H }
+};
+
+#define NGX_HTTP_AI_TOKENS_NKINDS                                             \
+    (sizeof(ngx_http_ai_tokens_kinds) / sizeof(ngx_http_ai_tokens_kinds[0]))
+
+
+static void
+ngx_http_ai_tokens_lists(ngx_http_ai_tokens_raw_t *raw, const u_char *p,
+    size_t n)
+{
+    ngx_uint_t                 i;
+    ngx_http_ai_json_t         js;
+    ngx_http_ai_json_member_t  m;
+
+    for (i = 0; i < NGX_HTTP_AI_TOKENS_NKINDS; i++) {
+
+        ngx_memzero(&m, sizeof(ngx_http_ai_json_member_t));
+        m.name = ngx_http_ai_tokens_kinds[i].list;
+
+        ngx_http_ai_json_init(&js, &m, 1, 0);
+        (void) ngx_http_ai_json_feed(&js, p, n);
+
+        if (m.type == NGX_HTTP_AI_JSON_ARRAY) {
+            ngx_http_ai_tokens_list(raw, i, p + m.start, m.end - m.start);
+        }
+    }
+}
+
+
+static void
+ngx_http_ai_tokens_list(ngx_http_ai_tokens_raw_t *raw, ngx_uint_t kind,
+    const u_char *p, size_t n)
+{
+    u_char                     word[8], number[NGX_HTTP_AI_TOKENS_WORD];
+    size_t                     len;
+    const u_char              *last;
+    ngx_http_ai_json_t         js;
+    ngx_http_ai_json_member_t  m[2];
+
+    last = p + n;
+    len = strlen(ngx_http_ai_tokens_kinds[kind].word);
+
+    ngx_memzero(m, sizeof(m));
+
+    m[0].name.data = (u_char *) ngx_http_ai_tokens_kinds[kind].key;
+    m[0].name.len = strlen(ngx_http_ai_tokens_kinds[kind].key);
+    m[0].buf = word;
+    m[0].size = sizeof(word);
+
+    m[1].name.data = (u_char *) ngx_http_ai_tokens_kinds[kind].number;
+    m[1].name.len = strlen(ngx_http_ai_tokens_kinds[kind].number);
+    m[1].buf = number;
+    m[1].size = sizeof(number);
+
+    while ((p = memchr(p, '{', last - p)) != NULL) {
+
+        /* the scanner stops after the object, at the comma or the bracket */
+
+        ngx_http_ai_json_init(&js, m, 2, 0);
+        (void) ngx_http_ai_json_feed(&js, p, last - p);
+
+        if (js.error != NGX_HTTP_AI_JSON_ETRAILING) {
+            return;
+        }
+
+        p += js.offset;
+
+        if (m[0].type == NGX_HTTP_AI_JSON_STRING && m[0].len == len + 2
+            && ngx_memcmp(word + 1, ngx_http_ai_tokens_kinds[kind].word, len)
+               == 0
+            && m[1].type == NGX_HTTP_AI_JSON_NUMBER)
+        {
+            ngx_http_ai_tokens_number(raw,
+                                      ngx_http_ai_tokens_kinds[kind].count,
+                                      number, m[1].len);
+        }
+    }
+}
+
+
+void
+ngx_http_ai_tokens_number(ngx_http_ai_tokens_raw_t *raw,
+    ngx_http_ai_tokens_count_e count, const u_char *p, size_t n)
+{
+    int64_t        value;
+    ngx_uint_t     begun;
+    const u_char  *last;
+
+    value = 0;
+    begun = 0;
+
+    for (last = p + n; p < last && *p >= '0' && *p <= '9'; p++) {
+        value = ngx_min(value * 10 + (*p - '0'), NGX_HTTP_AI_TOKENS_MAX);
+    }
+
+    if (p < last && *p == '.') {
+        for (p++; p < last && *p >= '0' && *p <= '9'; p++) {
+            begun |= (*p != '0');
+        }
+    }
+
+    /* negative, or with an exponent: no such count was ever seen */
+
+    if (p == last && n) {
+        ngx_http_ai_tokens_put(raw, count, value + (int64_t) begun);
+    }
+}
+
+
+void
+ngx_http_ai_tokens_tier(ngx_http_ai_tokens_raw_t *raw, const u_char *p,
+    size_t n)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        ngx_str_t           name;
+        ngx_http_ai_tier_e  tier;
+    } tiers[] = {
+        { ngx_string("default"), NGX_HTTP_AI_TIER_STANDARD },
+        { ngx_string("standard"), NGX_HTTP_AI_TIER_STANDARD },
+        { ngx_string("on_demand"), NGX_HTTP_AI_TIER_STANDARD },
+        { ngx_string("flex"), NGX_HTTP_AI_TIER_FLEX },
+        { ngx_string("priority"), NGX_HTTP_AI_TIER_PRIORITY },
+        { ngx_string("batch"), NGX_HTTP_AI_TIER_BATCH }
+    };
+
+    for (i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
+        if (tiers[i].name.len == n
+            && strncasecmp((const char *) p, (char *) tiers[i].name.data, n)
+               == 0)
+        {
+            raw->tier = tiers[i].tier;
+        }
+    }
+}
+
+
+int64_t
+ngx_http_ai_tokens_nanousd(const u_char *p, size_t n)
+{
+    int64_t        value, e, exp;
+    ngx_uint_t     digits, frac, minus, round;
+    const u_char  *last;
+
+    last = p + n;
+    value = 0;
+    exp = 9;
+    digits = 0;
+    frac = 0;
+
+    for ( /* void */ ; p < last && *p != 'e' && *p != 'E'; p++) {
+
+        if (*p == '.' && !frac) {
+            frac = 1;
+            continue;
+        }
+
+        if (*p < '0' || *p > '9') {
+            return -1;
+        }
+
+        digits = 1;
+
+        /* what does not fit is below a nanodollar, or no sum of money */
+
+        if (value >= INT64_MAX / 10 - 9) {
+            exp += !frac;
+            continue;
+        }
+
+        value = value * 10 + (*p - '0');
+        exp -= frac;
+    }
+
+    if (!digits) {
+        return -1;
+    }
+
+    if (p < last) {
+        p++;
+        minus = (p < last && *p == '-');
+        p += (p < last && (*p == '-' || *p == '+'));
+
+        if (p == last) {
+            return -1;
+        }
+
+        for (e = 0; p < last; p++) {
+
+            if (*p < '0' || *p > '9') {
+                return -1;
+            }
+
+            e = ngx_min(e * 10 + (*p - '0'), 1000);
+        }
+
+        exp += minus ? -e : e;
+    }
+
+    for (round = 0; exp < 0 && value; exp++) {
+        round = (value % 10 >= 5);
+        value /= 10;
+    }
+
+    if (exp < 0) {
+        return 0;
+    }
+
+    for ( /* void */ ; exp && value; exp--) {
+
+        if (value > INT64_MAX / 10) {
+            return -1;
+        }
+
+        value *= 10;
+    }
+
+    return value + (int64_t) round;
+}
+
+
+void
+ngx_http_ai_tokens_sum(const ngx_http_ai_tokens_raw_t *raw,
+    ngx_http_ai_tokens_t *tokens)
+{
+    const int64_t  *value;
+
+    value = raw->value;
+
+    ngx_memzero(tokens, sizeof(ngx_http_ai_tokens_t));
+
+    tokens->found = (raw->known & NGX_HTTP_AI_TOKENS_TOLD) != 0;
+    tokens->units = (raw->known & NGX_HTTP_AI_TOKENS_UNITS) != 0;
+
+    ngx_http_ai_tokens_repair(tokens, raw);
+
+    tokens->cache_write_1h = value[NGX_HTTP_AI_TOKENS_WRITE_1H];
+    tokens->audio_input = value[NGX_HTTP_AI_TOKENS_AUDIO_IN];
+    tokens->audio_output = value[NGX_HTTP_AI_TOKENS_AUDIO_OUT];
+    tokens->image_input = value[NGX_HTTP_AI_TOKENS_IMAGE_IN];
+    tokens->image_output = value[NGX_HTTP_AI_TOKENS_IMAGE_OUT];
+    tokens->seconds = value[NGX_HTTP_AI_TOKENS_SECONDS];
+    tokens->search_units = value[NGX_HTTP_AI_TOKENS_SEARCH];
+    tokens->web_searches = value[NGX_HTTP_AI_TOKENS_WEB];
+
+    tokens->billed_input = ngx_http_ai_tokens_known(raw, BILLED_IN)
+                           ? value[NGX_HTTP_AI_TOKENS_BILLED_IN] : -1;
+    tokens->billed_output = ngx_http_ai_tokens_known(raw, BILLED_OUT)
+                            ? value[NGX_HTTP_AI_TOKENS_BILLED_OUT] : -1;
+
+    tokens->reported_nanousd = -1;
+
+    if (raw->priced) {
+        tokens->reported_nanousd = raw->cost;
+
+    } else if (value[NGX_HTTP_AI_TOKENS_TICKS]) {
+
+        /* a zero is what Azure puts there for a Grok that it bills itself */
+
+        tokens->reported_nanousd = (value[NGX_HTTP_AI_TOKENS_TICKS]
+                                    + NGX_HTTP_AI_TOKENS_TICKS_PER_NANO / 2)
+                                   / NGX_HTTP_AI_TOKENS_TICKS_PER_NANO;
+    }
+
+    tokens->tier = raw->tier;
+    tokens->fast = raw->fast;
+}
+
+
+/*
+ * First what stands beside its count is added to it, then, in this order, for
+ * a prompt without its cached part would else look like a total that is too
+ * large:
  *
  *   what is seen                      what is done
  *
@@ -399,34 +945,65 @@ ngx_http_ai_tokens_collect(ngx_http_ai_tokens_counts_t *c, const u_char *p,
  */
 
 static void
-ngx_http_ai_tokens_repair(ngx_http_ai_tokens_counts_t *c)
+ngx_http_ai_tokens_repair(ngx_http_ai_tokens_t *tokens,
+    const ngx_http_ai_tokens_raw_t *raw)
 {
-    int64_t  *value, rest;
+    int64_t         input, output, rest;
+    ngx_uint_t      beside;
+    const int64_t  *value;
 
-    value = c->value;
+    value = raw->value;
 
-    if (value[NGX_HTTP_AI_TOKENS_READ] > value[NGX_HTTP_AI_TOKENS_INPUT]
-        && c->known[NGX_HTTP_AI_TOKENS_INPUT])
+    /* a skin that tells both means the prompt with its cache */
+
+    beside = value[NGX_HTTP_AI_TOKENS_INPUT]
+             > value[NGX_HTTP_AI_TOKENS_PROMPT]
+             || !ngx_http_ai_tokens_known(raw, PROMPT);
+
+    input = value[NGX_HTTP_AI_TOKENS_TOOL];
+    input += beside ? value[NGX_HTTP_AI_TOKENS_INPUT]
+                      + value[NGX_HTTP_AI_TOKENS_READ_BESIDE]
+                      + value[NGX_HTTP_AI_TOKENS_WRITE_BESIDE]
+                    : value[NGX_HTTP_AI_TOKENS_PROMPT];
+
+    output = value[NGX_HTTP_AI_TOKENS_OUTPUT]
+             + value[NGX_HTTP_AI_TOKENS_THOUGHTS];
+
+    tokens->cache_read = ngx_max(value[NGX_HTTP_AI_TOKENS_READ],
+                                 value[NGX_HTTP_AI_TOKENS_READ_BESIDE]);
+    tokens->cache_write = ngx_max(value[NGX_HTTP_AI_TOKENS_WRITE],
+                                  value[NGX_HTTP_AI_TOKENS_WRITE_BESIDE]);
+    tokens->reasoning = ngx_max(value[NGX_HTTP_AI_TOKENS_REASONING],
+                                value[NGX_HTTP_AI_TOKENS_THOUGHTS]);
+
+    if (raw->known & (ngx_http_ai_tokens_bit(PROMPT)
+                      | ngx_http_ai_tokens_bit(INPUT)))
     {
-        value[NGX_HTTP_AI_TOKENS_INPUT] += value[NGX_HTTP_AI_TOKENS_READ];
+        input += (tokens->cache_read > input) ? tokens->cache_read : 0;
     }
 
-    rest = value[NGX_HTTP_AI_TOKENS_TOTAL] - value[NGX_HTTP_AI_TOKENS_INPUT]
-           - value[NGX_HTTP_AI_TOKENS_OUTPUT];
+    rest = value[NGX_HTTP_AI_TOKENS_TOTAL] - input - output;
 
-    if (rest <= 0) {
-        return;
+    if (rest > 0) {
+
+        if (!(raw->known & (ngx_http_ai_tokens_bit(PROMPT)
+                            | ngx_http_ai_tokens_bit(INPUT))))
+        {
+            input = rest;
+
+        } else {
+            output += rest;
+
+            if (raw->known & (ngx_http_ai_tokens_bit(OUTPUT)
+                              | ngx_http_ai_tokens_bit(THOUGHTS)))
+            {
+                tokens->reasoning = ngx_max(tokens->reasoning, rest);
+            }
+        }
     }
 
-    if (!c->known[NGX_HTTP_AI_TOKENS_INPUT]) {
-        value[NGX_HTTP_AI_TOKENS_INPUT] = rest;
-        return;
-    }
+    /* Cohere's embeddings tell nothing else */
 
-    value[NGX_HTTP_AI_TOKENS_OUTPUT] += rest;
-
-    if (c->known[NGX_HTTP_AI_TOKENS_OUTPUT]) {
-        value[NGX_HTTP_AI_TOKENS_REASONING] =
-                            ngx_max(value[NGX_HTTP_AI_TOKENS_REASONING], rest);
-    }
+    tokens->input = input ? input : value[NGX_HTTP_AI_TOKENS_BILLED_IN];
+    tokens->output = output ? output : value[NGX_HTTP_AI_TOKENS_BILLED_OUT];
 }

@@ -44,9 +44,12 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_anthropic[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_anthropic = {
     .name = ngx_string("anthropic"),
+    .price_prefix = ngx_string("anthropic/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_X_API_KEY,
     .endpoints = NGX_HTTP_AI_EP_MESSAGES
-                 | NGX_HTTP_AI_EP_CHAT,
+                 | NGX_HTTP_AI_EP_CHAT
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 1,
-    .rules = ngx_http_ai_rules_anthropic
+    .rules = ngx_http_ai_rules_anthropic,
+    .check_head = ngx_string("anthropic-version: 2023-06-01\r\n")
 };

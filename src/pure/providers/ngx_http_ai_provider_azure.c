@@ -22,13 +22,18 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_azure[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_azure = {
     .name = ngx_string("azure"),
+    .price_prefix = ngx_string("azure/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_API_KEY,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS
                  | NGX_HTTP_AI_EP_RESPONSES
                  | NGX_HTTP_AI_EP_EMBEDDINGS
                  | NGX_HTTP_AI_EP_IMAGES
-                 | NGX_HTTP_AI_EP_SPEECH,
+                 | NGX_HTTP_AI_EP_SPEECH
+                 | NGX_HTTP_AI_EP_TRANSCRIBE
+                 | NGX_HTTP_AI_EP_VIDEOS
+                 | NGX_HTTP_AI_EP_DEPLOYMENTS
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_azure
 };

@@ -50,10 +50,12 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_bedrock[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_bedrock = {
     .name = ngx_string("bedrock"),
+    .price_prefix = ngx_string("bedrock/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_RESPONSES
-                 | NGX_HTTP_AI_EP_MESSAGES,
+                 | NGX_HTTP_AI_EP_MESSAGES
+                 | NGX_HTTP_AI_EP_BEDROCK,
     .stream_usage = 0,
     .rules = ngx_http_ai_rules_bedrock
 };

@@ -21,6 +21,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_cerebras[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_cerebras = {
     .name = ngx_string("cerebras"),
+    .price_prefix = ngx_string("cerebras/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS,

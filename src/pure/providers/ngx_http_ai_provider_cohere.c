@@ -23,6 +23,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_cohere[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_cohere = {
     .name = ngx_string("cohere"),
+    .price_prefix = ngx_string("cohere/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_EMBEDDINGS

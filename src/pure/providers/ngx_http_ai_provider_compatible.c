@@ -11,6 +11,7 @@
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_compatible = {
     .name = ngx_string("compatible"),
+    .price_prefix = ngx_string(""),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_ALL,
     .stream_usage = 1,

@@ -17,6 +17,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_deepseek[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_deepseek = {
     .name = ngx_string("deepseek"),
+    .price_prefix = ngx_string("deepseek/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS

@@ -20,13 +20,15 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_fireworks[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_fireworks = {
     .name = ngx_string("fireworks"),
+    .price_prefix = ngx_string("fireworks_ai/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS
                  | NGX_HTTP_AI_EP_RESPONSES
                  | NGX_HTTP_AI_EP_EMBEDDINGS
                  | NGX_HTTP_AI_EP_RERANK
-                 | NGX_HTTP_AI_EP_MESSAGES,
+                 | NGX_HTTP_AI_EP_MESSAGES
+                 | NGX_HTTP_AI_EP_TRANSCRIBE,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_fireworks
 };

@@ -61,10 +61,12 @@ const ngx_http_ai_rule_t  ngx_http_ai_rules_google[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_gemini = {
     .name = ngx_string("gemini"),
+    .price_prefix = ngx_string("gemini/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_X_GOOG_API_KEY,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_EMBEDDINGS
-                 | NGX_HTTP_AI_EP_IMAGES,
+                 | NGX_HTTP_AI_EP_IMAGES
+                 | NGX_HTTP_AI_EP_GEMINI,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_google,
     .bearer_path = "/openai"

@@ -24,10 +24,13 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_groq[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_groq = {
     .name = ngx_string("groq"),
+    .price_prefix = ngx_string("groq/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_RESPONSES
-                 | NGX_HTTP_AI_EP_SPEECH,
+                 | NGX_HTTP_AI_EP_SPEECH
+                 | NGX_HTTP_AI_EP_TRANSCRIBE
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_groq
 };

@@ -25,11 +25,14 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_mistral[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_mistral = {
     .name = ngx_string("mistral"),
+    .price_prefix = ngx_string("mistral/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_EMBEDDINGS
                  | NGX_HTTP_AI_EP_MODERATIONS
-                 | NGX_HTTP_AI_EP_SPEECH,
+                 | NGX_HTTP_AI_EP_SPEECH
+                 | NGX_HTTP_AI_EP_TRANSCRIBE
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 0,
     .rules = ngx_http_ai_rules_mistral
 };

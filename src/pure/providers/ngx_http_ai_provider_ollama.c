@@ -17,6 +17,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_ollama[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_ollama = {
     .name = ngx_string("ollama"),
+    .price_prefix = ngx_string("ollama/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS

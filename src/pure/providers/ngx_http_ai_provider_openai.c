@@ -20,6 +20,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_openai[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_openai = {
     .name = ngx_string("openai"),
+    .price_prefix = ngx_string("openai/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS
@@ -27,7 +28,10 @@ const ngx_http_ai_provider_t  ngx_http_ai_provider_openai = {
                  | NGX_HTTP_AI_EP_EMBEDDINGS
                  | NGX_HTTP_AI_EP_MODERATIONS
                  | NGX_HTTP_AI_EP_IMAGES
-                 | NGX_HTTP_AI_EP_SPEECH,
+                 | NGX_HTTP_AI_EP_SPEECH
+                 | NGX_HTTP_AI_EP_TRANSCRIBE
+                 | NGX_HTTP_AI_EP_VIDEOS
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_openai
 };

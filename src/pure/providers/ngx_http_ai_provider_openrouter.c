@@ -34,6 +34,7 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_openrouter[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_openrouter = {
     .name = ngx_string("openrouter"),
+    .price_prefix = ngx_string("openrouter/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS

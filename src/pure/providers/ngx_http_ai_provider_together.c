@@ -27,13 +27,17 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_together[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_together = {
     .name = ngx_string("together"),
+    .price_prefix = ngx_string("together_ai/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS
                  | NGX_HTTP_AI_EP_EMBEDDINGS
                  | NGX_HTTP_AI_EP_IMAGES
                  | NGX_HTTP_AI_EP_SPEECH
-                 | NGX_HTTP_AI_EP_RERANK,
+                 | NGX_HTTP_AI_EP_RERANK
+                 | NGX_HTTP_AI_EP_TRANSCRIBE
+                 | NGX_HTTP_AI_EP_VIDEOS
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_together
 };

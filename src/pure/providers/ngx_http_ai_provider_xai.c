@@ -27,13 +27,15 @@ static const ngx_http_ai_rule_t  ngx_http_ai_rules_xai[] = {
 
 const ngx_http_ai_provider_t  ngx_http_ai_provider_xai = {
     .name = ngx_string("xai"),
+    .price_prefix = ngx_string("xai/"),
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS
                  | NGX_HTTP_AI_EP_RESPONSES
                  | NGX_HTTP_AI_EP_EMBEDDINGS
                  | NGX_HTTP_AI_EP_IMAGES
-                 | NGX_HTTP_AI_EP_MESSAGES,
+                 | NGX_HTTP_AI_EP_MESSAGES
+                 | NGX_HTTP_AI_EP_RESOURCES,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_xai
 };
