@@ -580,7 +580,7 @@ ai_route gpt-4o {
     targets a;
 }
 --- says
-unknown directive "targets" in ai_route "gpt-4o", use target, balance, backup, window or include -> 13
+unknown directive "targets" in ai_route "gpt-4o", use target, balance, backup, window, family or include -> 13
 
 
 
@@ -694,11 +694,11 @@ target "A" with the same model stands already in ai_route "gpt-4o" ($TMP/servroo
 
 
 
-=== TEST 85: a balance for later
+=== TEST 85: a balance that needs prices
 --- route
 ai_route gpt-4o { target a; balance least_cost; }
 --- says
-"balance least_cost" in ai_route "gpt-4o" is not available in this version, write "balance weighted" -> 12
+"balance least_cost" in ai_route "gpt-4o" has no price of any target, write "ai_prices FILE" -> 12
 
 
 
@@ -917,11 +917,11 @@ invalid size "huge" of "ai_zone", write at least 256k -> 1
 
 
 
-=== TEST 111: state is for later
+=== TEST 111: state without a folder
 --- ai
-ai_zone ai 4m state=/var/lib/nginx-ai;
+ai_zone ai 4m state=;
 --- says
-"state=" of "ai_zone" is not available in this version, remove it -> 1
+duplicate or empty parameter "state=" of "ai_zone", write "ai_zone NAME SIZE [state=FOLDER]" -> 1
 
 
 
@@ -929,7 +929,7 @@ ai_zone ai 4m state=/var/lib/nginx-ai;
 --- ai
 ai_zone ai 4m stat=/x;
 --- says
-unknown parameter "stat=/x" of "ai_zone", write "ai_zone NAME SIZE" -> 1
+unknown parameter "stat=/x" of "ai_zone", write "ai_zone NAME SIZE [state=FOLDER]" -> 1
 
 
 

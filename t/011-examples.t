@@ -32,7 +32,7 @@ sub rewrite {
 
     $conf =~ s/\@([A-Z_]+)\@/defined $demo{$1} ? $demo{$1} : "\@$1\@"/ge;
     $conf =~ s/^load_module .*;$/$module ? "load_module $module;" : ''/gme;
-    $conf =~ s{(?<=[\s:])/(?:var/log/nginx|run)/}{$tmp/}g;
+    $conf =~ s{(?<=[\s:=])/(?:var/log/nginx|var/lib/nginx|run)/}{$tmp/}g;
     $conf =~ s{^(\s+server )[a-z][\w.-]*(:\d+;)}{${1}127.0.0.1$2}gm;
     $conf =~ s{^\s+\w+_temp_path\s.*;\n}{}gm;
     $conf =~ s/^http \{\n/http {\n$temp/m;

@@ -50,6 +50,7 @@ ai_class interactive {
     deadline 60s; connect 3s; send 10s; first_byte 30s; first_token 8s;
     stall 15s; max_duration 10m; attempts 4; retry_same first; max_wait 2s;
     hold 1s 20t; queue 10s max=50; priority 9; allow_backup on;
+    yield 30%; reserve_output 4000;
     accounts a b c; expose trail;
 }
 ai_default_class interactive;
@@ -61,13 +62,14 @@ ai_default_class interactive;
 --- class
 ai_class min { deadline 1ms; send 1ms; stall 1ms; first_byte 0;
                max_duration 0; max_wait 0; attempts 1; priority 0;
-               hold 0; queue 0; }
+               hold 0; queue 0; yield 0%; reserve_output 0; }
 ai_class off { first_byte off; max_duration off; max_wait off; queue off;
                retry_same off; allow_backup off; hold 5; }
 ai_class max { deadline 1d; connect 1d; send 1d; first_byte 1d;
                first_token 1d; stall 1d; max_duration 1d; max_wait 1d;
                attempts 16; priority 9; hold 1d 100000t; queue 1d max=1024;
-               retry_same last; }
+               retry_same last; yield 90%; reserve_output 1000000;
+               allow_backup manual; }
 --- silent
 
 
@@ -153,15 +155,15 @@ ai_class c {
     dead_line 60s;
 }
 --- says
-unknown directive "dead_line" in ai_class "c", use deadline, connect, send, first_byte, first_token, stall, max_duration, attempts, retry_same, max_wait, hold, queue, priority, allow_backup, accounts, expose or include -> 15
+unknown directive "dead_line" in ai_class "c", use deadline, connect, send, first_byte, first_token, stall, max_duration, attempts, retry_same, max_wait, hold, queue, priority, yield, reserve_output, allow_backup, allow_costlier, allow_family_switch, max_price, accounts, expose or include -> 15
 
 
 
-=== TEST 13: a word of a later version
+=== TEST 13: max_price without its arguments
 --- class
-ai_class c { allow_costlier off; }
+ai_class c { max_price; }
 --- says
-"allow_costlier" in ai_class "c" is not available in this version, remove it -> 13
+invalid number of arguments of "max_price" in ai_class "c", write "max_price input=USD output=USD;" -> 13
 
 
 
@@ -630,7 +632,7 @@ invalid value "on" of "retry_same" in ai_class "c", write "retry_same first|last
 --- class
 ai_class c { allow_backup yes; }
 --- says
-invalid value "yes" of "allow_backup" in ai_class "c", write "allow_backup on|off;" -> 13
+invalid value "yes" of "allow_backup" in ai_class "c", write "allow_backup on|off|manual;" -> 13
 
 
 
@@ -1478,3 +1480,59 @@ server { listen 127.0.0.1:$TEST_NGINX_DEAD_PORT;
 }
 --- says
 "ai_status" in location "/ai/" stands beside another content handler, write only one of them -> 14
+
+
+
+=== TEST 167: yield without a percent sign
+--- class
+ai_class c { yield 30; }
+--- says
+invalid value "30" of "yield" in ai_class "c", write "yield 0%..90%;" -> 13
+
+
+
+=== TEST 168: yield of too much
+--- class
+ai_class c { yield 91%; }
+--- says
+invalid value "91%" of "yield" in ai_class "c", write "yield 0%..90%;" -> 13
+
+
+
+=== TEST 169: yield: no number
+--- class
+ai_class c { yield %; }
+--- says
+invalid value "%" of "yield" in ai_class "c" -> 13
+
+
+
+=== TEST 170: reserve_output: too large
+--- class
+ai_class c { reserve_output 1000001; }
+--- says
+invalid value "1000001" of "reserve_output" in ai_class "c", write "reserve_output 0..1000000;" -> 13
+
+
+
+=== TEST 171: reserve_output: negative
+--- class
+ai_class c { reserve_output -1; }
+--- says
+invalid value "-1" of "reserve_output" in ai_class "c" -> 13
+
+
+
+=== TEST 172: reserve_output: with a unit
+--- class
+ai_class c { reserve_output 4k; }
+--- says
+invalid value "4k" of "reserve_output" in ai_class "c" -> 13
+
+
+
+=== TEST 173: reserve_output twice
+--- class
+ai_class c { reserve_output 4; reserve_output 5; }
+--- says
+duplicate "reserve_output" in ai_class "c" -> 13

@@ -43,10 +43,12 @@ ai_breaker failures=5 rate=50 min=20 window=30s open=10s max_open=30s slow=off
            ramp=10s;
 upstream a {
     ai_breaker failures=3 rate=40 min=10 window=10s open=5s max_open=1m
-               slow=20s ramp=30s;
-    ai_limit requests=500r/m tokens=200000t/m concurrent=64;
+               slow=20s ramp=30s min_speed=10;
+    ai_limit requests=500r/m tokens=200000t/m concurrent=64
+             budget=0.5usd/day,10USD/week,30usd/month,1000usd/total;
     server 127.0.0.1:1;
     ai_account provider=vllm base=http://a/v1;
+    ai_price m input=1 output=1;
 }
 ai_route m { target a; }
 --- silent
@@ -205,17 +207,15 @@ invalid "concurrent=0" of "ai_limit", write a number from 1 to 1000000 -> accoun
 --- account
 ai_breaker failures=3 timeout=10s;
 --- says
-unknown parameter "timeout=10s" of "ai_breaker", use failures=, rate=, min=, window=, open=, max_open=, slow=, ramp= -> 4
+unknown parameter "timeout=10s" of "ai_breaker", use failures=, rate=, min=, window=, open=, max_open=, slow=, min_speed=, ramp= -> 4
 
 
 
-=== TEST 19: unknown parameter of a limit; what is for later is not advised
+=== TEST 19: unknown parameter of a limit
 --- account
 ai_limit rpm=500;
 --- says
-unknown parameter "rpm=500" of "ai_limit", use requests=, tokens=, concurrent= -> 4
---- no_error_log eval
-[qr/budget=/]
+unknown parameter "rpm=500" of "ai_limit", use requests=, tokens=, concurrent=, budget= -> 4
 
 
 
@@ -554,11 +554,11 @@ invalid "concurrent=1000001" of "ai_limit", write a number from 1 to 1000000 -> 
 
 
 
-=== TEST 59: a budget is for later
+=== TEST 59: a budget that is none
 --- account
-ai_limit concurrent=64 budget=50usd/day;
+ai_limit concurrent=64 budget=50eur/day;
 --- says
-"budget=" of "ai_limit" is not available in this version, remove it -> 4
+invalid "budget=50eur/day" of "ai_limit", write budget=AMOUNTusd/PERIOD with day, week, month or total -> 4
 
 
 
@@ -638,7 +638,7 @@ balance least_time $http_x_session_id;
 --- route
 balance hash $http_a $http_b;
 --- says
-invalid number of arguments of "balance" in ai_route "m", write "balance weighted|least_busy|least_time|hash [VARIABLE];" -> 6
+invalid number of arguments of "balance" in ai_route "m", write "balance weighted|least_busy|least_time|least_cost|hash [VARIABLE];" -> 6
 
 
 
@@ -646,7 +646,7 @@ invalid number of arguments of "balance" in ai_route "m", write "balance weighte
 --- route
 balance round_robin;
 --- says
-invalid value "round_robin" of "balance" in ai_route "m", write "balance weighted|least_busy|least_time|hash [VARIABLE];" -> 6
+invalid value "round_robin" of "balance" in ai_route "m", write "balance weighted|least_busy|least_time|least_cost|hash [VARIABLE];" -> 6
 
 
 
@@ -658,11 +658,11 @@ invalid value "Hash" of "balance" in ai_route "m" -> 6
 
 
 
-=== TEST 72: least_cost is for later
+=== TEST 72: least_cost without a price
 --- route
 balance least_cost;
 --- says
-"balance least_cost" in ai_route "m" is not available in this version, write "balance weighted" -> 6
+"balance least_cost" in ai_route "m" has no price of any target, write "ai_prices FILE" -> 5
 
 
 
@@ -672,3 +672,35 @@ balance hash;
 balance least_busy;
 --- says
 duplicate "balance" in ai_route "m" -> 7
+
+
+
+=== TEST 74: two budgets per day
+--- account
+ai_limit budget=50usd/day,40usd/day;
+--- says
+"budget=50usd/day,40usd/day" of "ai_limit" has two budgets per day, write the lower one only -> 4
+
+
+
+=== TEST 75: a budget of nothing
+--- account
+ai_limit budget=0usd/day;
+--- says
+invalid "budget=0usd/day" of "ai_limit", write budget=AMOUNTusd/PERIOD -> 4
+
+
+
+=== TEST 76: a list of budgets with a hole
+--- account
+ai_limit budget=5usd/day,;
+--- says
+invalid "budget=5usd/day," of "ai_limit", write budget=AMOUNTusd/PERIOD -> 4
+
+
+
+=== TEST 77: a speed that is no number
+--- account
+ai_breaker min_speed=10t/s;
+--- says
+invalid "min_speed=10t/s" of "ai_breaker", write tokens per second up to 1000000, or min_speed=0 for any -> 4

@@ -198,7 +198,7 @@ __DATA__
 {"model":"same","stream":false,"stream_options":{"include_usage":false}}
 {"model":"same","stream":null}
 {"model":"same","stream_options":null,"x":1.0e-5}
-{"model":"same","n":1,"n":2}
+{"model":"same","top_k":1,"top_k":2}
 {"model":"same","u":"\ud83d\ude00\u00e9\/"}
 {"model":"same","stream_options":"odd"}
 {"model":"same","a":{"mod\u0065l":1}}

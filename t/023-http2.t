@@ -90,7 +90,6 @@ sub curl {
 sub post { return curl('chat/completions', '--data-binary', @_) }
 
 sub last_of { return $json->decode(provider_get($_[0], '/__last')) }
-sub stats { return $json->decode(provider_get($_[0], '/__stats')) }
 
 sub refused {
     my ($r, $status, $code, $what) = @_;

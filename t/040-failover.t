@@ -9,27 +9,23 @@
 use lib 't/lib';
 use AIRoute providers => [qw(a b c d)], key => [qw(key-a key-b key-c key-d)];
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient;
+use AILog;
+use AIServer;
 
-use IO::Select ();
 use IO::Socket::INET ();
 use JSON::PP ();
-use POSIX ();
 use Time::HiRes qw(time sleep);
 
 $ENV{AI_TEST_KEY_A} = 'key-a';
 $ENV{AI_TEST_KEY_B} = 'key-b';
 $ENV{AI_TEST_KEY_C} = 'key-c';
 $ENV{AI_TEST_KEY_D} = 'key-d';
+$ENV{TEST_NGINX_OWN} = free_port();
+$ENV{TEST_NGINX_OWN2} = free_port();
 
-my $tmp = tmp_dir();
-my ($id, @children) = (0);
-
-my $http = <<'END';
-log_format ai escape=none
-    '$ai_request_id|$status|$upstream_status|$upstream_addr|$ai_attempts|'
-    '$ai_fallback|$ai_trail|$ai_outcome|$ai_error_class';
-access_log $TEST_NGINX_TMP/ai.log ai;
-
+my $http = ai_log() . <<'END';
 ai_usage off;
 
 # what retries and pauses add is t/101's
@@ -46,6 +42,7 @@ upstream c { server 127.0.0.1:$TEST_NGINX_PROVIDER_C; keepalive 4;
     ai_account provider=openai base=http://c.test/deep/er/v1
                key=env:AI_TEST_KEY_C; }
 upstream d { server 127.0.0.1:$TEST_NGINX_PROVIDER_D;
+    $TEST_NGINX_NO_KEEPALIVE
     ai_account provider=vllm base=http://d.test:81
                key=env:AI_TEST_KEY_D; }
 upstream dead { server 127.0.0.1:$TEST_NGINX_DEAD_PORT;
@@ -58,31 +55,8 @@ ai_route tiers  { target a; target b tier=2 model=m-b;
                   target c tier=3 model=m-c; target d tier=4; }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-
-    $block->set_value('http_config', $http . ($block->routes || ''));
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; }\n"
-                      . "location /ai/ { ai_status "
-                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset(qw(a b c d));
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-    kill 'KILL', -$_ for @children;
-    waitpid $_, 0 for splice @children;
-});
-
+check_blocks(http => $http, reset => [qw(a b c d)],
+             perl => sub { eval shift });
 
 # A new fault, met by accounts that nothing is remembered of.
 
@@ -91,109 +65,7 @@ sub fault {
     accounts_open(qw(a b c d dead first half none down pool pair own full));
 }
 
-
-# A request over a connection of its own.  open_request() sends, answer()
-# reads to the end of the connection; "complete" says that the body had the
-# end that its head had announced.
-
-sub open_request {
-    my %o = (port => server_port(), path => '/v1/chat/completions',
-             model => 'm', version => '1.1', head => '', more => '', @_);
-    my $content = defined $o{body} ? $o{body}
-        : qq({"model":"$o{model}",$o{more}"messages":[]});
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => $o{port})
-        or die "cannot connect to port $o{port}: $!\n";
-
-    $o{id} = 'r' . ++$id . '-' . $$;
-    print $s "POST $o{path} HTTP/$o{version}\r\nHost: gateway\r\n",
-             "Content-Type: application/json\r\nConnection: close\r\n",
-             "X-Request-ID: $o{id}\r\n$o{head}Content-Length: ",
-             length $content, "\r\n\r\n", $content;
-    return { %o, socket => $s };
-}
-
-sub answer {
-    my $q = shift;
-    my ($raw, %h) = ('');
-    my $end = time() + 20;
-
-    while (IO::Select->new($q->{socket})->can_read($end - time())) {
-        sysread $q->{socket}, $raw, 65536, length $raw or last;
-    }
-
-    # nginx logs when it is rid of the connection
-    close $q->{socket};
-
-    $raw =~ s/^HTTP\/1\.1 1\d\d .*?\r\n\r\n//s while $raw =~ /^HTTP\/1\.1 1/;
-    my ($head, $body) = split /\r\n\r\n/, $raw, 2;
-    my ($status) = ($head || '') =~ m{^HTTP/1\.\d (\d+)};
-    $h{lc $1} = $2 while ($head || '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
-
-    my $complete = 1;
-    $body = '' unless defined $body;
-
-    if (($h{'transfer-encoding'} || '') eq 'chunked') {
-        my ($out, $n) = ('');
-        $complete = 0;
-        while ($body =~ /\G([0-9a-f]+)\r\n/gci) {
-            $n = hex $1;
-            $complete = 1, last if $n == 0;
-            $out .= substr $body, pos $body, $n;
-            pos($body) += $n + 2 < length($body) - pos($body)
-                ? $n + 2 : last;
-        }
-        $body = $out;
-    } elsif (defined $h{'content-length'}) {
-        $complete = length $body == $h{'content-length'};
-    }
-
-    return { %$q, status => $status || 0, h => \%h, body => $body,
-             complete => $complete };
-}
-
-sub ask { return answer(open_request(@_)) }
-
-# the same request to a provider itself; X-Sim chooses its answer
-sub direct {
-    my ($name, $sim, %o) = @_;
-    return ask(port => $provider_port{$name},
-               head => "Authorization: Bearer key-$name\r\n"
-                       . ($sim ? "X-Sim: $sim\r\n" : ''), %o);
-}
-
-# the request's line in the access log
-sub logged {
-    my $r = shift;
-    my $line = wait_for(3, sub {
-        slurp("$tmp/ai.log") =~ /^\Q$r->{id}\E\|(.*)$/m ? "$1" : ""
-    });
-    my %l;
-    @l{qw(status us addr attempts fallback trail outcome class)} =
-        split /\|/, $line || '', -1;
-    return \%l;
-}
-
-sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
-
-# the last request that a provider got; names of headers in lower case
-sub seen {
-    my $last = JSON::PP::decode_json(provider_get($_[0], '/__last'));
-
-    $last->{h} = { map { lc $_->[0] => $_->[1] } @{ $last->{headers} } };
-    return $last;
-}
-
 sub addr { return join ', ', map { "127.0.0.1:$_" } @_ }
-
-# Answers differ in id and time only, which are as long everywhere.
-sub same {
-    my ($got, $want, $what) = @_;
-    s/sim_?\d+"/simN"/g, s/"created":\d+/"created":N/g, s/fp_\w/fp_X/g
-        for $got, $want;
-    no warnings 'uninitialized';
-    return is($got, $want, $what);
-}
 
 # OpenAI's error shape, complete and with the request's id
 sub is_error {
@@ -212,54 +84,6 @@ sub is_error {
     ok($r->{complete}, "$what: complete");
 }
 
-# A server that does what CODE says with each connection: (socket, number)
-sub server {
-    my ($code, %o) = @_;
-    my $port = free_port();
-    my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                  LocalPort => $port, ReuseAddr => 1,
-                                  Listen => defined $o{backlog}
-                                            ? $o{backlog} : 16)
-        or die "cannot listen: $!\n";
-    my $pid = fork;
-
-    if ($pid == 0) {
-        setpgrp;
-        for (my $n = 1; my $c = $l->accept; $n++) {
-            next if fork;
-            $code->($c, $n);
-            POSIX::_exit(0);
-        }
-        POSIX::_exit(0);
-    }
-
-    push @children, $pid;
-    return $port;
-}
-
-$ENV{TEST_NGINX_OWN_PORT} = free_port();
-$ENV{TEST_NGINX_OWN2_PORT} = free_port();
-
-# the request up to its end, or nothing
-sub read_request {
-    my ($c, $raw) = (shift, '');
-
-    until ($raw =~ /\r\n\r\n(.*)\z/s
-           && length $1 >= ($raw =~ /^Content-Length: (\d+)/mi)[0])
-    {
-        sysread $c, $raw, 65536, length $raw or return;
-    }
-    return $raw;
-}
-
-# as server(), on a port that the configuration names already
-sub own_server {
-    my ($env, $code) = @_;
-    no warnings 'redefine';
-    local *free_port = sub { $ENV{"TEST_NGINX_${env}_PORT"} };
-    return server($code);
-}
-
 no_long_string();
 run_tests();
 
@@ -268,6 +92,7 @@ __DATA__
 === TEST 1: an attempt that fails before its answer moves on, whatever it was
 --- routes
 upstream first { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
+    $TEST_NGINX_NO_KEEPALIVE
     ai_account provider=compatible base=http://a/v1 key=env:AI_TEST_KEY_A; }
 ai_route first { target first; target b tier=2; }
 --- check
@@ -294,7 +119,7 @@ for my $sim (qw(429 500 502 503 504 520 529 401 402 403 404 reset reset_early
          "$sim: by b, byte for byte");
     is("@{$r->{h}}{qw(x-ai-account x-ai-attempts x-ai-fallback x-ai-model)}",
        'b 2 account first', "$sim: headers");
-    is(stats('a')->{requests}, 1, "$sim: a was asked once");
+    is(requests('a'), 1, "$sim: a was asked once");
     my ($first) = $sim =~ /(\d{3})/;
     $first = 200 if $sim =~ /^(?:empty|malformed|cut|error|badchunk|big)/;
     $first = 502 unless $first;
@@ -334,7 +159,7 @@ for my $sim ('400', '422', 'status=400 code=context_length_exceeded',
         ok($r->{complete}, "$what: complete");
         is("@{$r->{h}}{qw(x-ai-account x-ai-attempts x-ai-fallback)}",
            'a 1 none', "$what: headers");
-        is(stats('b')->{requests}, 0, "$what: b was not asked");
+        is(requests('b'), 0, "$what: b was not asked");
     }
 }
 
@@ -421,8 +246,8 @@ fault($_, '500') for qw(a b c d);
 my $r = ask(model => 'many');
 is_error($r, 502, 'upstream_error', 'many');
 is($r->{h}{'x-ai-attempts'}, 4, 'four attempts');
-is(stats('a')->{requests} + stats('b')->{requests} + stats('c')->{requests}
-   + stats('d')->{requests}, 4, 'four requests at the providers');
+is(requests('a') + requests('b') + requests('c')
+   + requests('d'), 4, 'four requests at the providers');
 is(logged($r)->{us}, '500, 500, 500, 500', '$upstream_status');
 
 provider_reset('a');
@@ -500,7 +325,7 @@ is_error(ask(model => 'all-down'), 502, 'upstream_error', 'nothing is up');
 === TEST 7: connections are kept, also after an error
 --- check
 ask() for 1 .. 5;
-is(stats('a')->{requests}, 5, 'five requests');
+is(requests('a'), 5, 'five requests');
 is(stats('a')->{connections}, 1, 'one connection');
 
 # b serves each of these, a keeps its connection although it fails
@@ -509,7 +334,7 @@ for my $sim ('500', 'status=500 chunked', 'status=429 bytewise',
 {
     provider_reset(qw(a b));
     fault('a', $sim), ask() for 1 .. 4;
-    is(stats('a')->{requests}, 4, "$sim: four requests");
+    is(requests('a'), 4, "$sim: four requests");
     cmp_ok(stats('a')->{connections}, '<=', 1, "$sim: one connection");
     cmp_ok(stats('b')->{connections}, '<=', 1, "$sim: one connection to b");
 }
@@ -538,7 +363,7 @@ for my $n (1 .. 3) {
        "request $n: \$upstream_status");
     same($r->{body}, direct('b')->{body}, "request $n: body");
 }
-is(stats('a')->{requests}, 5, 'two requests were made twice');
+is(requests('a'), 5, 'two requests were made twice');
 
 # not for ever, and not when the answer had begun
 fault('a', "times=1 ok\nreset");
@@ -546,7 +371,7 @@ ask();
 my $r = ask();
 is("$r->{status} @{$r->{h}}{qw(x-ai-account x-ai-attempts)}", '200 b 2',
    'a connection of its own that fails is an attempt');
-is(stats('a')->{requests}, 8, 'the fresh connection was tried once');
+is(requests('a'), 8, 'the fresh connection was tried once');
 
 
 
@@ -625,8 +450,8 @@ for (1 .. 12) {
 }
 is(join(',', @account), join(',', ('200 pool 1') x 12), 'all served');
 is($tried, 1, 'the dead server is left out after its failure');
-is(stats('a')->{requests} + stats('b')->{requests}, 12, 'in two places');
-cmp_ok(abs(stats('a')->{requests} - stats('b')->{requests}), '<=', 1,
+is(requests('a') + requests('b'), 12, 'in two places');
+cmp_ok(abs(requests('a') - requests('b')), '<=', 1,
        'evenly');
 
 # four slow requests at once: two at each
@@ -635,7 +460,7 @@ my @open = map { open_request(model => 'pool', head => "X-Sim: delay=300\r\n") }
                1 .. 4;
 is(join(' ', map { answer($_)->{status} } @open), '200 200 200 200',
    'four at once');
-is(stats('a')->{requests}, 2, 'shared by least_conn');
+is(requests('a'), 2, 'shared by least_conn');
 
 # an account at its max_conns has no server: the next account
 provider_reset(qw(a b));
@@ -670,7 +495,7 @@ for my $sim ('429', '500', 'empty', 'error_first') {
 
 === TEST 13: answers that no provider should send
 --- routes
-upstream own { server 127.0.0.1:$TEST_NGINX_OWN_PORT; keepalive 2;
+upstream own { server 127.0.0.1:$TEST_NGINX_OWN; keepalive 2;
     ai_account provider=compatible base=http://own/v1; }
 ai_route own { target own; target b tier=2; }
 ai_route own-alone { target own; }
@@ -717,8 +542,7 @@ my %ok = map { $_ => 1 } qw(old old_length bare_lf no_reason more hundreds
                             accel);
 
 own_server('OWN', sub {
-    my $c = shift;
-    my $q = read_request($c) || return;
+    my ($c, $q) = @_;
     my ($what) = $q =~ /"what":"(\w+)"/;
     print $c $say{$what};
     $c->flush;
@@ -748,16 +572,15 @@ for my $what (sort keys %say) {
 === TEST 14: an error body that does not come, and a connection that hangs
 # Five seconds each, at the same time.
 --- routes
-upstream own { server 127.0.0.1:$TEST_NGINX_OWN_PORT;
+upstream own { server 127.0.0.1:$TEST_NGINX_OWN;
     ai_account provider=compatible base=http://own/v1; }
-upstream full { server 127.0.0.1:$TEST_NGINX_OWN2_PORT;
+upstream full { server 127.0.0.1:$TEST_NGINX_OWN2;
     ai_account provider=compatible base=http://full/v1; }
 ai_route own { target own; target b tier=2; }
 ai_route full { target full; target b tier=2; }
 --- check
 own_server('OWN', sub {
-    my $c = shift;
-    my $q = read_request($c) || return;
+    my ($c, $q) = @_;
     print $c "HTTP/1.1 ", $q =~ /"stream"/ ? 500 : 400,
              " No\r\nContent-Length: 90\r\n\r\n{\"error\"";
     $c->flush;
@@ -766,10 +589,10 @@ own_server('OWN', sub {
 
 # nobody accepts: once its queue is full a SYN stays without an answer
 my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1', ReuseAddr => 1,
-                              LocalPort => $ENV{TEST_NGINX_OWN2_PORT},
+                              LocalPort => $ENV{TEST_NGINX_OWN2},
                               Listen => 1);
 my @fill = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', Blocking => 0,
-                     PeerPort => $ENV{TEST_NGINX_OWN2_PORT}) } 1 .. 4;
+                     PeerPort => $ENV{TEST_NGINX_OWN2}) } 1 .. 4;
 
 my $t = time;
 my @q = (open_request(model => 'own', more => '"stream":true,'),

@@ -10,29 +10,23 @@
 use lib 't/lib';
 use AIRoute providers => [qw(a b)], key => [qw(key-a key-b)];
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient;
+use AILog;
+use AIServer;
 
-use IO::Select ();
-use IO::Socket::INET ();
 use JSON::PP ();
-use POSIX ();
-use Socket qw(IPPROTO_TCP SO_RCVBUF TCP_NODELAY);
-use Time::HiRes qw(time sleep);
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
+use Time::HiRes qw(sleep);
 
 $ENV{AI_TEST_KEY_A} = 'key-a';
 $ENV{AI_TEST_KEY_B} = 'key-b';
-
-my $tmp = tmp_dir();
-my ($id, @children) = (0);
+$ENV{TEST_NGINX_OWN} = free_port();
 
 my $STREAM = '"stream":true,';
 my $ASK = '"stream_options":{"include_usage":true},';
 
-my $http = <<'END';
-log_format ai escape=none
-    '$ai_request_id|$status|$upstream_status|$upstream_addr|$ai_attempts|'
-    '$ai_fallback|$ai_trail|$ai_outcome|$ai_error_class';
-access_log $TEST_NGINX_TMP/ai.log ai;
-
+my $http = ai_log() . <<'END';
 ai_usage off;
 
 ai_breaker failures=0 rate=100;
@@ -42,7 +36,7 @@ upstream a { server 127.0.0.1:$TEST_NGINX_PROVIDER_A; keepalive 4;
 upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B; keepalive 4;
     ai_account provider=compatible base=http://b.test/v1
                key=env:AI_TEST_KEY_B; }
-upstream own { server 127.0.0.1:$TEST_NGINX_OWN_PORT;
+upstream own { server 127.0.0.1:$TEST_NGINX_OWN;
     ai_account provider=compatible base=http://own/v1; }
 
 ai_route m     { target a; target b tier=2; }
@@ -50,196 +44,14 @@ ai_route alone { target a; }
 ai_route own   { target own; target b tier=2; }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-
-    $block->set_value('http_config', $http);
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; }\n"
-                      . "location /ai/ { ai_status "
-                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset(qw(a b));
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-    kill 'KILL', -$_ for @children;
-    waitpid $_, 0 for splice @children;
-});
-
+check_blocks(http => $http, reset => [qw(a b)],
+             perl => sub { eval shift });
 
 # A new fault, met by accounts that nothing is remembered of.
 
 sub fault {
     provider_fault(@_);
     accounts_open(qw(a b own));
-}
-
-
-# A request over a connection of its own.  open_request() sends, answer()
-# reads to the end of the connection; "complete" says that the body had the
-# end that its head had announced, "at" when bytes came.
-
-sub open_request {
-    my %o = (port => server_port(), path => '/v1/chat/completions',
-             model => 'm', version => '1.1', head => '', more => '', @_);
-    my $content = defined $o{body} ? $o{body}
-        : qq({"model":"$o{model}",$o{more}"messages":[]});
-    my @small = $o{wait} ? (Sockopts => [[SO_RCVBUF, 4096]]) : ();
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => $o{port}, @small)
-        or die "cannot connect to port $o{port}: $!\n";
-
-    $o{id} = 'r' . ++$id . '-' . $$;
-    print $s "POST $o{path} HTTP/$o{version}\r\nHost: gateway\r\n",
-             "Content-Type: application/json\r\nConnection: close\r\n",
-             "X-Request-ID: $o{id}\r\n$o{head}Content-Length: ",
-             length $content, "\r\n\r\n", $content;
-    return { %o, socket => $s };
-}
-
-sub answer {
-    my $q = shift;
-    my ($raw, %h, @at) = ('');
-    my $end = time() + 20;
-
-    sleep $q->{wait} if $q->{wait};
-
-    while (IO::Select->new($q->{socket})->can_read($end - time())) {
-        sysread $q->{socket}, $raw, 65536, length $raw or last;
-        push @at, time();
-    }
-
-    # nginx logs when it is rid of the connection
-    close $q->{socket};
-
-    $raw =~ s/^HTTP\/1\.1 1\d\d .*?\r\n\r\n//s while $raw =~ /^HTTP\/1\.1 1/;
-    my ($head, $body) = split /\r\n\r\n/, $raw, 2;
-    my ($status) = ($head || '') =~ m{^HTTP/1\.\d (\d+)};
-    $h{lc $1} = $2 while ($head || '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
-
-    my $complete = 1;
-    $body = '' unless defined $body;
-
-    if (($h{'transfer-encoding'} || '') eq 'chunked') {
-        my ($out, $n) = ('');
-        $complete = 0;
-        while ($body =~ /\G([0-9a-f]+)\r\n/gci) {
-            $n = hex $1;
-            $complete = 1, last if $n == 0;
-            $out .= substr $body, pos $body, $n;
-            pos($body) += $n + 2 < length($body) - pos($body)
-                ? $n + 2 : last;
-        }
-        $body = $out;
-    } elsif (defined $h{'content-length'}) {
-        $complete = length $body == $h{'content-length'};
-    }
-
-    return { %$q, status => $status || 0, h => \%h, body => $body,
-             complete => $complete, at => \@at };
-}
-
-sub ask { return answer(open_request(@_)) }
-
-# the same request to a provider itself; X-Sim chooses its answer
-sub direct {
-    my ($name, $sim, %o) = @_;
-    return ask(port => $provider_port{$name},
-               head => "Authorization: Bearer key-$name\r\n"
-                       . ($sim ? "X-Sim: $sim\r\n" : ''), %o);
-}
-
-# the request's line in the access log
-sub logged {
-    my $r = shift;
-    my $line = wait_for(3, sub {
-        slurp("$tmp/ai.log") =~ /^\Q$r->{id}\E\|(.*)$/m ? "$1" : ""
-    });
-    my %l;
-    @l{qw(status us addr attempts fallback trail outcome class)} =
-        split /\|/, $line || '', -1;
-    return \%l;
-}
-
-sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
-
-# the last request that a provider got; names of headers in lower case
-sub seen {
-    my $last = JSON::PP::decode_json(provider_get($_[0], '/__last'));
-
-    $last->{h} = { map { lc $_->[0] => $_->[1] } @{ $last->{headers} } };
-    return $last;
-}
-
-
-# Answers differ in id and time only, which are as long everywhere.
-sub same {
-    my ($got, $want, $what) = @_;
-    s/sim_?\d+"/simN"/g, s/"created":\d+/"created":N/g, s/fp_\w/fp_X/g
-        for $got, $want;
-    no warnings 'uninitialized';
-    # a short report: these texts are long
-    my $n = 0;
-    $n++ while $n < length $got && substr($got, $n, 1) eq substr $want, $n, 1;
-    return $got eq $want ? pass($what)
-        : fail("$what: at byte $n got \"" . substr($got, $n, 300)
-               . '" instead of "' . substr($want, $n, 300) . '"');
-}
-
-# A server that does what CODE says with each connection: (socket, number)
-sub server {
-    my ($code, %o) = @_;
-    my $port = free_port();
-    my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                  LocalPort => $port, ReuseAddr => 1,
-                                  Listen => defined $o{backlog}
-                                            ? $o{backlog} : 16)
-        or die "cannot listen: $!\n";
-    my $pid = fork;
-
-    if ($pid == 0) {
-        setpgrp;
-        for (my $n = 1; my $c = $l->accept; $n++) {
-            next if fork;
-            $code->($c, $n);
-            POSIX::_exit(0);
-        }
-        POSIX::_exit(0);
-    }
-
-    push @children, $pid;
-    return $port;
-}
-
-$ENV{TEST_NGINX_OWN_PORT} = free_port();
-
-# the request up to its end, or nothing
-sub read_request {
-    my ($c, $raw) = (shift, '');
-
-    until ($raw =~ /\r\n\r\n(.*)\z/s
-           && length $1 >= ($raw =~ /^Content-Length: (\d+)/mi)[0])
-    {
-        sysread $c, $raw, 65536, length $raw or return;
-    }
-    return $raw;
-}
-
-# as server(), on a port that the configuration names already
-sub own_server {
-    my ($env, $code) = @_;
-    no warnings 'redefine';
-    local *free_port = sub { $ENV{"TEST_NGINX_${env}_PORT"} };
-    return server($code);
 }
 
 # a stream's events, each with its empty line; what follows the last one is
@@ -278,14 +90,6 @@ sub is_honest {
     is(index(normal($sent), normal($passed)), 0, "$what: and nothing else");
 }
 
-sub normal {
-    my $s = shift;
-    $s =~ s/sim_?\d+"/simN"/g;
-    $s =~ s/"created":\d+/"created":N/g;
-    $s =~ s/fp_\w/fp_X/g;
-    return $s;
-}
-
 # in pieces of these sizes
 sub pieces {
     my ($c, $text, @sizes) = @_;
@@ -296,6 +100,9 @@ sub pieces {
         sleep 0.0005;
     }
 }
+
+# as many comments as there was time for are one
+sub once { return $_[0]{body} =~ s/^((?::[^\n]*\r?\n)\r?\n)\1+/$1/r }
 
 no_long_string();
 run_tests();
@@ -316,7 +123,7 @@ for my $sim ('ok', 'bytewise', 'crlf', 'crlf bytewise', 'cl', 'cl bytewise',
     my $want = direct('a', '', model => 'alone', more => $STREAM . $ASK);
     my $r = ask(model => 'alone', more => $STREAM . $ASK);
 
-    same($r->{body}, $want->{body}, "$sim: usage asked for");
+    same(once($r), once($want), "$sim: usage asked for");
     is($r->{h}{'content-type'}, $want->{h}{'content-type'},
        "$sim: content type");
     ok($r->{complete}, "$sim: complete");
@@ -326,7 +133,7 @@ for my $sim ('ok', 'bytewise', 'crlf', 'crlf bytewise', 'cl', 'cl bytewise',
     {
         next if $options && $sim ne 'ok' && $sim !~ /^crlf/;
         $r = ask(model => 'alone', more => $STREAM . $options);
-        same($r->{body}, without_usage($want->{body}),
+        same(once($r), without_usage(once($want)),
              "$sim: usage not asked for ($options)");
         ok($r->{complete}, "$sim: complete");
         is("@{$r->{h}}{qw(x-ai-account x-ai-attempts)}", 'a 1', "$sim: by a");
@@ -345,18 +152,23 @@ for my $sim ('gap=60 words=6', 'gap=60 words=6 crlf', 'gap=60 words=6 nochunk',
              'gap=60 words=6 cl')
 {
     for my $options ('', $ASK) {
-        fault('a', $sim);
-        my $t = time;
-        my $r = ask(more => $STREAM . $options);
-        my @at = map { $_ - $t } @{ $r->{at} };
-        my @new = ($at[0], map { $at[$_] } grep { $at[$_] - $at[$_ - 1] > 0.03 }
-                           1 .. $#at);
+        my (@at, $good);
 
-        # six words and the finish, sixty milliseconds apart
-        cmp_ok(scalar @new, '>=', 6, "$sim $options: one by one")
+        # a busy machine may read late, but what is held back comes late always
+        for (1 .. 9) {
+            fault('a', $sim);
+            @at = @{ ask(more => $STREAM . $options)->{at} };
+            my @new = ($at[0], map { $at[$_] }
+                               grep { $at[$_] - $at[$_ - 1] > 0.03 } 1 .. $#at);
+
+            # six words and the finish, sixty milliseconds apart
+            $good = @new >= 6 && $new[0] < 0.055
+                    && $new[-1] - $new[0] >= 0.28;
+            last if $good;
+            sleep 0.3;
+        }
+        ok($good, "$sim $options: the first at once, one by one, to the end")
             or diag("@at");
-        cmp_ok($new[0], '<', 0.055, "$sim $options: the first at once");
-        cmp_ok($new[-1] - $new[0], '>=', 0.28, "$sim $options: to the end");
     }
 }
 
@@ -543,8 +355,7 @@ my %stream = (
 );
 
 own_server('OWN', sub {
-    my $c = shift;
-    my $q = read_request($c) || return;
+    my ($c, $q) = @_;
     $c->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     my ($what, $how) = $q =~ /"what":"(\w+)","how":"([\d,]+)"/;
     my $text = join '', @{ $stream{$what} };

@@ -7,8 +7,10 @@
 use lib 't/lib';
 use AIRoute providers => [qw(a b)], key => [qw(sk-s3cr3t-a sk-s3cr3t-b)];
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient qw(open_request answer answers);
+use AIWorkers;
 
-use IO::Select ();
 use IO::Socket::INET ();
 use JSON::PP ();
 use Time::HiRes qw(time sleep);
@@ -19,7 +21,7 @@ $ENV{AI_TEST_KEY_B} = 'sk-s3cr3t-b';
 my $tmp = tmp_dir();
 my $STREAM = '"stream":true,';
 my $ASK = '"stream_options":{"include_usage":true},';
-my ($id, %file_pos) = (0);
+my %file_pos;
 
 my @FIELDS = qw(v event_id kind request_id ts_ms key_id app team env class
     endpoint stream model_requested model_served route account provider status
@@ -32,7 +34,6 @@ my %FIELD = map { $_ => 1 } @FIELDS;
 my %OUTCOME = map { $_ => 1 } qw(ok error cut stalled client_gone rejected);
 my %FALLBACK = map { $_ => 1 } qw(none retry account provider backup);
 my %SOURCE = map { $_ => 1 } qw(provider estimated none);
-
 
 my $http = <<'END';
 ai_zone ai 1m;
@@ -54,32 +55,14 @@ ai_route alone { target a; }
 ai_route gone-* { target dead; }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-    my $usage = $block->usage || 'file:$TEST_NGINX_TMP/usage.jsonl';
-
-    $block->set_value('http_config', "ai_usage $usage;\n" . $http);
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; client_max_body_size 4k; }\n"
-                      . "location /ai/ { ai_status "
-                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-    # of providers and of the client
-    $block->set_value('no_error_log', [qr/sk-s3cr3t|s3cr3t=/]);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset(qw(a b));
-    records();
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-});
+check_blocks(http => sub { 'ai_usage '
+                       . ($_[0]->usage || 'file:$TEST_NGINX_TMP/usage.jsonl')
+                       . ";\n$http" },
+             location => 'client_max_body_size 4k;',
+             # of providers and of the client
+             no_error_log => [qr/sk-s3cr3t|s3cr3t=/],
+             reset => [qw(a b)], before => sub { records() },
+             perl => sub { eval shift });
 
 # A new fault, met by accounts that nothing is remembered of.
 
@@ -96,38 +79,18 @@ add_cleanup_handler(sub {
     unlike($all, qr/of the prompt|word0/, 'no text in any record or log');
 });
 
-
 sub send_request {
-    my %o = (method => 'POST', path => '/v1/chat/completions', model => 'm',
-             head => '', more => '', @_);
-    my $content = defined $o{body} ? $o{body}
-        : qq({"model":"$o{model}",$o{more}"messages":[{"role":"user",)
-          . '"content":"of the prompt"}]}';
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => server_port())
-        or die "cannot connect: $!\n";
+    my %o = (model => 'm', head => '', more => '', @_);
 
-    $o{id} = 'u' . ++$id . '-' . $$;
-    $o{head} .= 'Content-Length: ' . length($content) . "\r\n"
-        unless $o{head} =~ /^(?:Content-Length|Transfer-Encoding)/m;
-    print $s "$o{method} $o{path} HTTP/1.1\r\nHost: gateway\r\n",
-             "Authorization: Bearer sk-s3cr3t-client\r\nCookie: s3cr3t=1\r\n",
-             "Connection: close\r\nX-Request-ID: $o{id}\r\n$o{head}\r\n",
-             $content;
-    return { %o, socket => $s };
+    $o{body} = qq({"model":"$o{model}",$o{more}"messages":[{"role":"user",)
+               . '"content":"of the prompt"}]}'
+        unless defined $o{body};
+    $o{head} .= "Authorization: Bearer sk-s3cr3t-client\r\n"
+                . "Cookie: s3cr3t=1\r\n";
+    return open_request(%o);
 }
 
-sub ask {
-    my $q = send_request(@_);
-    my $raw = '';
-
-    while (IO::Select->new($q->{socket})->can_read(10)) {
-        sysread $q->{socket}, $raw, 65536, length $raw or last;
-    }
-    close $q->{socket};
-    my ($status) = $raw =~ m{^HTTP/1\.1 (\d+)};
-    return { %$q, status => $status, raw => $raw };
-}
+sub ask { return answer(send_request(@_)) }
 
 # What was recorded since the last time, as hashes; with COUNT it waits until
 # there are that many, and a little longer in case there are more.
@@ -138,7 +101,9 @@ sub records {
     $path ||= "$tmp/usage.jsonl";
     my $read = sub {
         my $all = -f $path ? slurp($path) : '';
-        @new = map { JSON::PP::decode_json($_) }
+        # what operators do stands among them
+        @new = grep { $_->{kind} ne 'audit' }
+               map { JSON::PP::decode_json($_) }
                split /\n/, substr $all, $file_pos{$path} || 0;
         return if @new < ($count || 0);
         $file_pos{$path} = length $all;
@@ -226,7 +191,7 @@ my ($rec) = is_recorded(ask(), 'json', status => 200, outcome => 'ok',
     output_tokens => 7, cache_read_tokens => 4, cache_write_tokens => '0|',
     reasoning_tokens => 2, usage_source => 'provider', cost_nanousd => undef,
     app => undef, team => undef, env => undef, queue_ms => 0, drill => 0,
-    ttft_ms => '\d+', trace_id => undef);
+    ttft_ms => '\d+', trace_id => '[0-9a-f]{32}');
 is(join(' ', sort keys %$rec), join(' ', sort grep { exists $rec->{$_} }
    @FIELDS), 'only pinned names');
 
@@ -276,8 +241,9 @@ is_recorded(ask(path => '/v1/embeddings'), 'embeddings', outcome => 'ok',
 for my $more ('', $STREAM, $STREAM . $ASK) {
     fault('a', 'usage=off');
     is_recorded(ask(more => $more), "usage=off $more", outcome => 'ok',
-        usage_source => 'none', input_tokens => undef, output_tokens => undef,
-        cache_read_tokens => undef, reasoning_tokens => undef);
+        usage_source => 'estimated', input_tokens => '\d+',
+        output_tokens => '1\d', cache_read_tokens => 0,
+        reasoning_tokens => 0);
 }
 
 
@@ -473,15 +439,22 @@ is_recorded(ask(), 'a cut JSON', status => 200, outcome => 'cut',
 
 
 === TEST 8: tokens are those of the attempt that served
-# Broken JSON of the first account had a usage object, too.
+# Broken JSON of the first account had text, too.
 --- check
-fault('a', 'prompt=99 words=9 malformed=3');
-fault('b', 'usage=off');
-is_recorded(ask(), 'malformed, then none', attempts => 2, account => 'b',
-            usage_source => 'none', input_tokens => undef);
+fault('a', 'prompt=99 words=90 malformed=3');
+fault('b', 'prompt=21 words=5');
+my @rec = is_recorded(ask(), 'malformed, then served', attempts => 2,
+    account => 'b', usage_source => 'provider', input_tokens => 21,
+    output_tokens => 5);
+is(join(',', map { $_->{usage_source} } @rec), 'provider,estimated,provider',
+   'malformed: each its own');
+cmp_ok($rec[1]{output_tokens}, '>', 20, 'malformed: what came of it');
 fault('a', 'prompt=99 words=9 error_first');
-is_recorded(ask(more => $STREAM), 'error first, then none', attempts => 2,
-            account => 'b', usage_source => 'none', input_tokens => undef);
+@rec = is_recorded(ask(more => $STREAM), 'error first, then served',
+    attempts => 2, account => 'b', usage_source => 'provider',
+    input_tokens => 21);
+is(join(',', map { $_->{usage_source} } @rec), 'provider,none,provider',
+   'error first: an error costs nothing');
 
 
 
@@ -543,12 +516,8 @@ is_recorded(ask(model => 'gone-\u0001'), 'a control', status => 400,
 my $n = 0;
 for my $round (1 .. 4) {
     my @q = map { send_request(more => $_ % 2 ? $STREAM : '') } 1 .. 25;
-    kill 'HUP', slurp("$tmp/servroot/logs/nginx.pid") if $round == 2;
-    for my $q (@q) {
-        my $raw = do { local $/; readline $q->{socket} };
-        $n++ if $raw =~ m{^HTTP/1\.1 200};
-        close $q->{socket};
-    }
+    nginx_signal('HUP') if $round == 2;
+    $n += grep { $_->{status} == 200 } answers(@q);
 }
 is($n, 100, 'all were served');
 my @rec = records(100);

@@ -13,8 +13,10 @@ BEGIN {
 use lib 't/lib';
 use AIRoute providers => ['a'], key => ['sk-s3cr3t'], redis => 1;
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient qw(ask statuses);
+use AIWorkers;
 
-use HTTP::Tiny ();
 use POSIX ();
 use Time::HiRes qw(time sleep);
 
@@ -22,7 +24,7 @@ $ENV{AI_TEST_KEY} = 'sk-s3cr3t';
 $ENV{AI_TEST_REDIS} = 'redis-s3cr3t "x"';
 
 my $tmp = tmp_dir();
-my ($id, $unix_pid) = (0);
+my $unix_pid;
 
 $ENV{TEST_NGINX_UNIX} = "$tmp/redis.sock";
 $ENV{TEST_NGINX_MUTE_PORT} = free_port();
@@ -42,58 +44,25 @@ ai_route two     { target dead; target a tier=2; }
 ai_route refused { target dead; }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-    my $usage = $block->usage || 'redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0';
-
-    $block->set_value('http_config', "ai_usage $usage;\n" . $http);
-    $block->set_value('config', "location /v1/ { ai_pass; }\n"
-                                . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-    $block->set_value('no_error_log', [qr/s3cr3t/, defined $block->lossy ? ()
-                                       : qr/records (?:lost|dropped)/]);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset('a');
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-});
+check_blocks(http => sub { 'ai_usage ' . ($_[0]->usage
+                           || 'redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0')
+                       . ";\n$http" },
+             no_error_log => sub {
+                 [qr/s3cr3t/, defined $_[0]->lossy
+                              ? () : qr/records (?:lost|dropped)/]
+             },
+             reset => ['a'], perl => sub { eval shift });
 
 END { kill 'TERM', $unix_pid if $unix_pid }
 
-sub ask {
-    my ($model, %o) = @_;
-    my $r = HTTP::Tiny->new(keep_alive => 0, timeout => 10)->post(
-        'http://127.0.0.1:' . server_port() . '/v1/chat/completions',
-        { content => defined $o{body} ? $o{body}
-              : qq({"model":"$model",) . ($o{more} || '') . '"messages":[]}',
-          headers => { 'content-type' => 'application/json',
-                       'x-request-id' => 'r' . ++$id . "-$$" } });
-
-    $r->{id} = "r$id-$$";
-    return $r;
-}
-
-# so many requests, of which none may wait for Redis
+# so many requests, of which none may wait for Redis; the last one's id
 sub asks {
     my ($n, $what) = @_;
-    my $slowest = 0;
-    my $ok = 0;
+    my @r = map { ask() } 1 .. $n;
 
-    for (1 .. $n) {
-        my $t = time;
-        $ok++ if ask('m')->{status} == 200;
-        my $took = time - $t;
-        $slowest = $took if $took > $slowest;
-    }
-    is($ok, $n, "$what: all $n were served");
-    cmp_ok($slowest, '<', 0.5, "$what: none of them waited");
+    is(statuses(@r), "200:$n", "$what: all $n were served");
+    AIClient::none_waited("$what: none of them waited", @r);
+    return $r[-1]{id};
 }
 
 sub xlen { return 0 + (redis_cli('XLEN', $_[0] || 'ai:usage') =~ /(\d+)/)[0] }
@@ -120,8 +89,8 @@ sub load {
             my $ok = 0;
             for (1 .. $each) {
                 # few that need a second attempt: these have a budget
-                my $r = ask($_ % 10 ? 'm' : 'two',
-                            more => $_ % 2 ? '"stream":true,' : '');
+                my $r = ask(model => $_ % 10 ? 'm' : 'two',
+                            stream => $_ % 2);
                 $ok++ if $r->{status} == 200;
             }
             print "$ok\n";
@@ -133,8 +102,6 @@ sub load {
     return @fh;
 }
 
-sub signal { kill $_[0], slurp("$tmp/servroot/logs/nginx.pid") }
-
 no_long_string();
 run_tests();
 
@@ -142,8 +109,8 @@ __DATA__
 
 === TEST 1: one well-formed entry per request
 --- check
-my @r = (ask('m'), ask('m', more => '"stream":true,'), ask('two'),
-         ask('refused'), ask('nope'), ask('', body => 'hello'));
+my @r = (ask(), ask(stream => 1), ask(model => 'two'),
+         ask(model => 'refused'), ask(model => 'nope'), ask(body => 'hello'));
 is(join(' ', map { $_->{status} } @r), '200 200 200 502 404 400', 'answers');
 
 my @all = usage_entries('ai:usage', 8);
@@ -283,8 +250,7 @@ redis_cli('CONFIG', 'SET', 'requirepass', '');
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT stream=short maxlen=30
 --- check
 redis_cli('CONFIG', 'SET', 'stream-node-max-entries', '10');
-asks(100, 'maxlen');
-my ($last) = "r$id-$$";
+my $last = asks(100, 'maxlen');
 wait_for(3, sub {
     my @rec = usage_entries('short');
     @rec && $rec[-1]{request_id} eq $last
@@ -338,8 +304,8 @@ is($ok, 60, 'mute: load');
 
 # what waits for it does not keep the worker for ever
 my $t = time;
-signal('QUIT');
-ok(wait_for(8, sub { !-f "$tmp/servroot/logs/nginx.pid" }), 'nginx is gone');
+nginx_signal('QUIT');
+ok(wait_for(8, \&nginx_is_gone), 'nginx is gone');
 cmp_ok(time - $t, '<', 6, 'in bounded time');
 --- lossy
 
@@ -351,7 +317,7 @@ my $each = 150;
 my @fh = load(4, $each);
 for (1 .. 3) {
     sleep 0.1;
-    signal('HUP');
+    nginx_signal('HUP');
 }
 my $ok = 0;
 $ok += readline $_ for @fh;
@@ -374,11 +340,11 @@ redis_cli('FLUSHALL');
 provider_fault('a', 'delay=300');
 my @fh = load(20, 1);
 sleep 0.15;
-signal('QUIT');
+nginx_signal('QUIT');
 my $ok = 0;
 $ok += readline $_ for @fh;
 is($ok, 20, 'all were served');
-ok(wait_for(5, sub { !-f "$tmp/servroot/logs/nginx.pid" }), 'nginx is gone');
+ok(wait_for(5, \&nginx_is_gone), 'nginx is gone');
 my @rec = grep { $_->{kind} eq 'request' } usage_entries();
 is(scalar @rec, 20, 'an entry each, before its end');
 redis_cli('FLUSHALL');

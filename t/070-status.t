@@ -54,7 +54,7 @@ Cache-Control: no-store
 --- response_body chomp
 {"account":"a","action":"reset"}
 --- error_log eval
-qr/\[notice\] .* ai account "a": operator's reset, client: 127\.0\.0\.1/
+qr/\[notice\] .* ai audit: ok 200 action="reset" object="account" account="a", client: 127\.0\.0\.1/
 
 
 
@@ -90,13 +90,13 @@ Authorization: Bearer s3cr3t
 
 === TEST 5: a longer word is another path
 --- request eval
-["POST /bareaccounts/a/reset", "POST /bare-/accounts/a/reset", "POST /bare"]
+["POST /bareaccounts/a/reset", "POST /bare-/accounts/a/reset"]
 --- more_headers
 Authorization: Bearer s3cr3t
 --- error_code eval
-[404, 404, 404]
+[404, 404]
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -110,9 +110,9 @@ WWW-Authenticate: Bearer
 --- response_body chomp
 {"error":{"message":"the operator's bearer is missing or wrong","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}
 --- error_log eval
-qr/\[info\] .* ai operator's bearer is missing or wrong, client: 127\.0\.0\.1/
+qr/\[notice\] .* ai audit: denied 401 action="reset" object="account" account="a", client: 127\.0\.0\.1/
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -125,7 +125,7 @@ map { "Authorization: $_" } "Bearer s3cr3", "Bearer s3cr3tt", "Bearer S3CR3T",
 --- error_code eval
 [(401) x 7]
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -154,7 +154,7 @@ Authorization: Bearer s3cr3t
 --- response_body chomp
 {"error":{"message":"actions are off, write \"ai_status admin=sha256:HEX;\" in the location to allow them","type":"invalid_request_error","param":null,"code":"admin_not_configured"}}
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -182,16 +182,16 @@ Authorization: Bearer s3cr3t
 === TEST 13: unknown paths
 --- request eval
 [map { "POST /ai/$_" } "accounts/a/resets", "accounts/a/reset/", "accounts/a",
-       "accounts/a/", "accounts/reset", "accounts/", "account/a/reset", ""]
+       "accounts/a/", "accounts/reset", "accounts/", "account/a/reset"]
 --- more_headers
 Authorization: Bearer s3cr3t
 --- error_code eval
-[(404) x 8]
+[(404) x 7]
 --- response_body_like eval
 [(qr/^\{"error":\{"message":"there is nothing at .*"code":"not_found"\}\}$/)
- x 8]
+ x 7]
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -217,7 +217,7 @@ Authorization: Bearer s3cr3t
 --- response_body_like eval
 [(qr/"message":"\\"reset\\" needs POST".*"code":"method_not_allowed"/) x 3]
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -244,7 +244,7 @@ Authorization: Bearer s3cr3t
 Authorization: Bearer s3cr3t
 --- error_code: 413
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -291,7 +291,7 @@ POST /ai/accounts/a/reset
 Authorization: Bearer s3cr3t
 --- error_code: 403
 --- no_error_log
-operator's reset
+ai audit: ok
 
 
 
@@ -318,7 +318,7 @@ Cache-Control: no-store
 --- response_body chomp
 {"account":"a","action":"drain"}
 --- error_log eval
-qr/\[notice\] .* ai account "a": operator's drain, client: 127\.0\.0\.1/
+qr/\[notice\] .* ai audit: ok 200 action="drain" object="account" account="a", client: 127\.0\.0\.1/
 
 
 
@@ -333,7 +333,7 @@ Cache-Control: no-store
 --- response_body chomp
 {"account":"a","action":"disable"}
 --- error_log eval
-qr/\[notice\] .* ai account "a": operator's disable, client: 127\.0\.0\.1/
+qr/\[notice\] .* ai audit: ok 200 action="disable" object="account" account="a", client: 127\.0\.0\.1/
 
 
 
@@ -348,7 +348,7 @@ Cache-Control: no-store
 --- response_body chomp
 {"account":"a","action":"enable"}
 --- error_log eval
-qr/\[notice\] .* ai account "a": operator's enable, client: 127\.0\.0\.1/
+qr/\[notice\] .* ai audit: ok 200 action="enable" object="account" account="a", client: 127\.0\.0\.1/
 
 
 
@@ -362,7 +362,7 @@ Authorization: Bearer wrong
 --- response_body_like eval
 [(qr/"code":"invalid_api_key"/) x 3]
 --- no_error_log
-ai account "a": operator's
+ai audit: ok
 
 
 
@@ -374,7 +374,7 @@ Authorization: Bearer s3cr3t
 --- error_code eval
 [403, 403, 403]
 --- no_error_log
-ai account "a": operator's
+ai audit: ok
 
 
 
@@ -400,7 +400,7 @@ Authorization: Bearer s3cr3t
 --- error_code eval
 [404, 404, 404, 404]
 --- no_error_log
-ai account "a": operator's
+ai audit: ok
 
 
 
@@ -416,7 +416,7 @@ Authorization: Bearer s3cr3t
 --- response_body_like eval
 [map { qr/"message":"\\"$_\\" needs POST"/ } qw(drain disable enable)]
 --- no_error_log
-ai account "a": operator's
+ai audit: ok
 
 
 
@@ -429,3 +429,13 @@ POST /ai/accounts/a/drain
 Authorization: Bearer s3cr3t
 --- response_body chomp
 {"account":"a","action":"drain"}
+
+
+
+=== TEST 31: ... nor to be seen
+--- config
+    location /ai/ { ai_status; }
+--- request
+GET /ai/status
+--- error_code: 404
+--- response_body_like: "code":"no_zone"

@@ -7,9 +7,10 @@
 use lib 't/lib';
 use AIRoute providers => ['a'], key => [qw(s3cr3t-1 s3cr3t-2 s3cr3t-3)];
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient ();
+use AILog;
 
-use HTTP::Tiny ();
-use JSON::PP ();
 use Time::HiRes qw(time sleep);
 
 workers(2);
@@ -35,29 +36,13 @@ server {
 }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-
-    spew('s3cr3t-1') unless defined $block->first;
-    spew($block->first) if defined $block->first;
-
-    $block->set_value('http_config', "# @{[$block->name]}\n$http");
-    $block->set_value('config', "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-    # no part of a credential, not even of a refused one
-    $block->set_value('no_error_log', [qr/s3cr3t/]);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset('a');
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-});
+check_blocks(http => sub {
+                 spew(defined $_[0]->first ? $_[0]->first : 's3cr3t-1');
+                 return $http;
+             },
+             # no part of a credential, not even of a refused one
+             no_error_log => [qr/s3cr3t/],
+             reset => ['a'], perl => sub { eval shift });
 
 # put into place as deploy tools do, or written over
 sub spew {
@@ -72,13 +57,10 @@ sub spew {
 
 # (worker, status, credential that the provider saw)
 sub ask {
-    my $answer = HTTP::Tiny->new(keep_alive => 0)->post(
-        "http://127.0.0.1:$ENV{TEST_NGINX_OWN}/v1/chat/completions",
-        { headers => { 'Content-Type' => 'application/json' },
-          content => '{"model":"m","messages":[]}' });
+    my $r = AIClient::ask(port => $ENV{TEST_NGINX_OWN});
     my $last = provider_get('a', '/__last');
 
-    return ($answer->{headers}{'x-worker'}, $answer->{status},
+    return ($r->{h}{'x-worker'}, $r->{status},
             $last =~ /Bearer (s3cr3t-\d|[^"]*)/ ? $1 : '');
 }
 
@@ -97,13 +79,6 @@ sub in_force {
         }
         return keys %seen == 2;
     });
-}
-
-sub log_count {
-    my $pattern = shift;
-
-    return scalar(() = slurp("$ENV{TEST_NGINX_SERVROOT}/logs/error.log")
-                       =~ /$pattern/g);
 }
 
 # what root reads at start, the workers may not be able to read later
@@ -219,10 +194,9 @@ ok(in_force('s3cr3t-2', 5), 'a new one is taken');
 --- check
 my ($worker, $status) = ask();
 isnt($status, 200, 'the credential is refused');
-my $stats = JSON::PP::decode_json(provider_get('a', '/__stats'));
+my $n = requests('a');
 ask() for 1 .. 6;
-is(JSON::PP::decode_json(provider_get('a', '/__stats'))->{requests},
-   $stats->{requests}, 'the account is closed');
+is(requests('a'), $n, 'the account is closed');
 spew('s3cr3t-3');
 ok(in_force('s3cr3t-3', 5), 'it is open in both workers');
 --- log_ok: \[error\]

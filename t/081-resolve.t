@@ -11,6 +11,10 @@
 use lib 't/lib';
 use AIRoute;
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient qw(open_request answers);
+use AILog;
+use AIWorkers;
 
 use HTTP::Tiny ();
 use IO::Socket::INET ();
@@ -60,38 +64,26 @@ END
 
 add_block_preprocessor(sub {
     my $block = shift;
-    my $text = $block->refused;
 
-    if (defined $text) {
-        $block->set_value('must_die', '');
-        $block->set_value('error_log', [$block->says]);
-        $block->set_value('http_config', $text);
-    } else {
-        dns_says('* TIMEOUT');
-        $block->set_value('http_config', "# @{[$block->name]}\n"
-            . (defined $block->ipv6 ? $http =~ s/ipv6=on/ipv6=off/r
-                                    : $http)
-            . (defined $block->blocks ? $block->blocks
-                                      : sprintf $one, $block->method || ''));
-    }
-
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; }\n"
-                      . "location /plain/ { proxy_pass http://a/v1/; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204) unless defined $text;
+    $block->set_value('must_die', '') if defined $block->refused;
+    $block->set_value('error_log', [$block->says]) if defined $block->refused;
 });
 
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
+check_blocks(http => sub {
+                 my $block = shift;
 
-    return if $dry_run || !defined $block->check;
-
-    page($_, 'POST', '/__reset') for qw(127.0.0.1 127.0.0.2);
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-});
+                 return $block->refused if defined $block->refused;
+                 dns_says('* TIMEOUT');
+                 return ($block->ipv6 ? $http =~ s/ipv6=on/ipv6=off/r : $http)
+                        . (defined $block->blocks
+                           ? $block->blocks
+                           : sprintf $one, $block->method || '');
+             },
+             config => "location /plain/ { proxy_pass http://a/v1/; }\n",
+             before => sub {
+                 page($_, 'POST', '/__reset') for qw(127.0.0.1 127.0.0.2);
+             },
+             perl => sub { eval shift });
 
 sub ipv6 {
     socket my $s, Socket::AF_INET6(), Socket::SOCK_STREAM(), 0 or return 0;
@@ -165,20 +157,17 @@ sub page {
            ->{content};
 }
 
-sub stats {
-    return JSON::PP::decode_json(page($_[0], 'GET', '/__stats'));
+sub connections {
+    my $stats = JSON::PP::decode_json(page($_[0], 'GET', '/__stats'));
+
+    return $stats->{connections};
 }
 
 # the name of the provider that answered, or the status
 sub ask {
-    my ($path) = @_;
-    my $answer = HTTP::Tiny->new(keep_alive => 0)->post(
-        'http://127.0.0.1:' . server_port() . ($path || '/v1')
-        . '/chat/completions',
-        { headers => { 'Content-Type' => 'application/json' },
-          content => '{"model":"m","messages":[]}' });
+    my $r = AIClient::ask(path => ($_[0] || '/v1') . '/chat/completions');
 
-    return $answer->{content} =~ /"fp_(\w+)"/ ? $1 : $answer->{status};
+    return $r->{body} =~ /"fp_(\w+)"/ ? $1 : $r->{status};
 }
 
 # these and no others, within five seconds
@@ -190,26 +179,6 @@ sub served_by {
         $seen{ask()}++ for 1 .. 8;
         return join(' ', sort keys %seen) eq $want;
     });
-}
-
-# an answer of 25 words and five seconds
-sub stream_open {
-    my ($path) = @_;
-    my $content = '{"model":"m","stream":true,"messages":[]}';
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => server_port()) or die;
-
-    print $s "POST $path/chat/completions HTTP/1.0\r\nHost: a\r\n"
-             . "Content-Type: application/json\r\n"
-             . "Content-Length: " . length($content) . "\r\n\r\n$content";
-    return $s;
-}
-
-sub logged {
-    my $pattern = shift;
-
-    return scalar(() = slurp("$ENV{TEST_NGINX_SERVROOT}/logs/error.log")
-                       =~ /$pattern/g);
 }
 
 END {
@@ -228,15 +197,16 @@ __DATA__
 === TEST 1: the addresses of the start serve until there are others
 --- check
 is(ask(), 'one', 'while the name server is silent');
-ok(wait_for(5, sub { logged('\[warn\].*"localhost" of account "a" cannot be '
-                            . 'resolved \(110: .*its last addresses stay') }),
-   'said');
+ok(wait_for(5, sub {
+    log_count('\[warn\].*"localhost" of account "a" cannot be '
+              . 'resolved \(110: .*its last addresses stay')
+}), 'said');
 is(ask(), 'one', 'and afterwards');
 sleep 4;
-is(logged('cannot be resolved'), 1, 'said once');
+is(log_count('cannot be resolved'), 1, 'said once');
 dns_says('localhost 127.0.0.2');
 ok(served_by('two'), 'the new address');
-is(logged('\[notice\].*"localhost" of account "a" is resolved again'), 1,
+is(log_count('\[notice\].*"localhost" of account "a" is resolved again'), 1,
    'said once');
 
 
@@ -245,19 +215,19 @@ is(logged('\[notice\].*"localhost" of account "a" is resolved again'), 1,
 --- check
 dns_says('localhost 127.0.0.1');
 is(ask(), 'one', 'before');
-wait_for(5, sub { ask(); logged('resolved again') || dns_queries() });
+wait_for(5, sub { ask(); log_count('resolved again') || dns_queries() });
 for (1 .. 30) {
     ask();
     sleep 0.1;
 }
-is(stats('127.0.0.1')->{connections}, 1, 'one connection');
+is(connections('127.0.0.1'), 1, 'one connection');
 dns_says('localhost 127.0.0.2');
 ok(served_by('two'), 'another address');
-is(stats('127.0.0.2')->{connections}, 1, 'one connection');
+is(connections('127.0.0.2'), 1, 'one connection');
 dns_says('localhost 127.0.0.2 127.0.0.1');
 ok(served_by('one', 'two'), 'both');
-is(stats('127.0.0.1')->{connections}, 1, 'the first is still kept');
-is(stats('127.0.0.2')->{connections}, 1, 'and the second');
+is(connections('127.0.0.1'), 1, 'the first is still kept');
+is(connections('127.0.0.2'), 1, 'and the second');
 
 
 
@@ -266,15 +236,15 @@ is(stats('127.0.0.2')->{connections}, 1, 'and the second');
 dns_says('localhost 127.0.0.2');
 ok(served_by('two'), 'an address');
 for my $fault (qw(NXDOMAIN SERVFAIL TIMEOUT)) {
-    my $before = logged('cannot be resolved');
+    my $before = log_count('cannot be resolved');
     dns_says("localhost $fault");
-    ok(wait_for(9, sub { logged('cannot be resolved') > $before }),
+    ok(wait_for(9, sub { log_count('cannot be resolved') > $before }),
        "$fault: said");
     sleep 2.5;
     ok(served_by('two'), "$fault: it stays");
-    is(logged('cannot be resolved'), $before + 1, "$fault: said once");
+    is(log_count('cannot be resolved'), $before + 1, "$fault: said once");
     dns_says('localhost 127.0.0.2');
-    ok(wait_for(9, sub { logged('is resolved again') == $before + 1 }),
+    ok(wait_for(9, sub { log_count('is resolved again') == $before + 1 }),
        "$fault: over");
 }
 
@@ -287,16 +257,17 @@ page('127.0.0.1', 'POST', '/__reset');
 HTTP::Tiny->new->post("http://127.0.0.1:$port/__fault",
                       { content => "ok words=25 gap=200\n" });
 sleep 1.5;
-my @streams = (stream_open('/v1'), stream_open('/plain'));
+# 25 words and five seconds
+my @streams = map { open_request(path => "$_/chat/completions", stream => 1,
+                                 version => '1.0') } '/v1', '/plain';
 sleep 0.3;
 dns_says('localhost SWAP');
 sleep 4;
-for my $s (@streams) {
-    my $all = do { local $/; <$s> };
-    like($all, qr/word24.*\[DONE\]/s, 'complete');
-    like($all, qr/fp_one/, 'from where it began');
+for my $r (answers(@streams)) {
+    like($r->{body}, qr/word24.*\[DONE\]/s, 'complete');
+    like($r->{body}, qr/fp_one/, 'from where it began');
 }
-ok(wait_for(10, sub { logged('has new addresses') > 2 }),
+ok(wait_for(10, sub { log_count('has new addresses') > 2 }),
    'addresses changed, again and again');
 dns_says('localhost 127.0.0.2');
 ok(served_by('two'), 'then others');
@@ -383,14 +354,14 @@ ok(served_by('two'), 'one of two names is gone');
 --- check
 dns_says('localhost 127.0.0.1 127.0.0.2');
 ok(served_by('one', 'two'), 'both');
-my $before = logged('has new addresses');
+my $before = log_count('has new addresses');
 for (1 .. 2) {
     dns_says('localhost 127.0.0.2 127.0.0.1');
     sleep 1.6;
     dns_says('localhost 127.0.0.1 127.0.0.2 127.0.0.1');
     sleep 1.6;
 }
-is(logged('has new addresses'), $before, 'nothing changed');
+is(log_count('has new addresses'), $before, 'nothing changed');
 
 
 
@@ -403,13 +374,13 @@ upstream a {
 ai_route m { target a; }
 --- check
 dns_says('127.1 127.0.0.3 127.0.0.1');
-wait_for(9, sub { logged('has new addresses') });
+wait_for(9, sub { log_count('has new addresses') });
 ask() for 1 .. 4;
-my $before = logged('connect\(\) failed');
+my $before = log_count('connect\(\) failed');
 is($before, 1, 'the dead server was tried once');
 dns_says('127.1 127.0.0.3 127.0.0.1 127.0.0.2');
 ok(served_by('one', 'two'), 'one more');
-is(logged('connect\(\) failed'), $before, 'the dead one is not tried again');
+is(log_count('connect\(\) failed'), $before, 'the dead one is not tried again');
 --- log_ok: \[error\]
 
 
@@ -444,7 +415,7 @@ ok(served_by('two'), 'IPv4 only');
 --- check
 dns_says('localhost 127.0.0.2');
 ok(served_by('two'), 'before');
-kill 'HUP', slurp("$ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid");
+nginx_signal('HUP');
 sleep 1;
 ok(served_by('two'), 'after');
 dns_says('localhost 127.0.0.1');
@@ -454,7 +425,7 @@ ok(served_by('one'), 'and further');
 
 === TEST 15: the TLS session of a server that stays is used on
 --- blocks
-upstream a { server localhost:$TEST_NGINX_T;
+upstream a { server localhost:$TEST_NGINX_T; $TEST_NGINX_NO_KEEPALIVE
     ai_account provider=openai base=https://localhost/v1 trusted=$TEST_NGINX_CA
                resolve=1s; }
 ai_route m { target a; }

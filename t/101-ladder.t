@@ -11,28 +11,18 @@
 use lib 't/lib';
 use AIRoute providers => [qw(a b c d)];
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient;
+use AILog;
+use AIServer;
 
-use Digest::SHA ();
-use HTTP::Tiny ();
-use IO::Select ();
-use IO::Socket::INET ();
 use JSON::PP ();
-use POSIX ();
-use Time::HiRes qw(time sleep);
-
-$ENV{TEST_NGINX_ADMIN} = Digest::SHA::sha256_hex('operator');
-
-my $tmp = tmp_dir();
-my ($id, @children) = (0);
+use Time::HiRes qw(sleep);
 
 $ENV{TEST_NGINX_OWN} = free_port();
 
 # a and b are accounts of one provider, c and d of others
-my $http = <<'END';
-log_format ai escape=none
-    '$ai_request_id|$status|$ai_attempts|$ai_fallback|$ai_trail|$ai_outcome|'
-    '$ai_error_class|$ai_queue_ms|$ai_ttft_ms';
-access_log $TEST_NGINX_TMP/ai.log ai;
+my $http = ai_log() . <<'END';
 ai_usage off;
 
 ai_breaker failures=0 rate=100;
@@ -62,190 +52,10 @@ ai_route dead    { target dead; target b tier=2; target c tier=2; }
 ai_route dead-alone { target dead; }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-    my $more = $block->routes || '';
-
-    $block->set_value('http_config', "# @{[$block->name]}\n$http$more");
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; }\n"
-                      . "location /ai/ { ai_status "
-                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset(qw(a b c d));
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-    kill 'KILL', -$_ for @children;
-    waitpid $_, 0 for splice @children;
-});
-
-# Requests over connections of their own.  open_request() sends, answers()
-# reads many at once to their ends: "took" are the seconds until then, "at"
-# those until each piece came, "complete" says that the body had the end that
-# its head had announced.
-
-sub open_request {
-    my %o = (path => '/v1/chat/completions', model => 'm', more => '',
-             head => '', @_);
-    my $content = defined $o{body} ? $o{body}
-        : qq({"model":"$o{model}",)
-          . ($o{stream} ? '"stream":true,' : '') . qq($o{more}"messages":[]});
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => $o{port} || server_port())
-        or die "cannot connect: $!\n";
-
-    $o{id} = 'r' . ++$id . '-' . $$;
-    $o{head} .= "X-AI-Class: $o{class}\r\n" if defined $o{class};
-    $o{start} = time();
-    print $s "POST $o{path} HTTP/1.1\r\nHost: gateway\r\n",
-             "Content-Type: application/json\r\nConnection: close\r\n",
-             "X-Request-ID: $o{id}\r\n$o{head}Content-Length: ",
-             length $content, "\r\n\r\n", $content;
-    return { %o, socket => $s, raw => '', at => [], took => 99 };
-}
-
-sub answers {
-    my @q = @_;
-    my $end = time() + 25;
-    my $sel = IO::Select->new(map { $_->{socket} } @q);
-    my %by = map { fileno $_->{socket} => $_ } @q;
-
-    while ($sel->count && time() < $end) {
-        for my $s ($sel->can_read($end - time())) {
-            my $q = $by{fileno $s};
-
-            if (sysread $s, $q->{raw}, 65536, length $q->{raw}) {
-                push @{ $q->{at} }, time() - $q->{start};
-                next;
-            }
-            $q->{took} = time() - $q->{start};
-            $sel->remove($s);
-            close $s;
-        }
-    }
-    return map { parsed($_) } @q;
-}
-
-sub parsed {
-    my $q = shift;
-    my ($head, $body) = split /\r\n\r\n/, $q->{raw}, 2;
-    my ($status) = ($head || '') =~ m{^HTTP/1\.\d (\d+)};
-    my (%h, $out);
-
-    $h{lc $1} = $2 while ($head || '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
-    $body = '' unless defined $body;
-    $q->{complete} = $q->{took} < 99;
-
-    if (($h{'transfer-encoding'} || '') eq 'chunked') {
-        $out = '';
-        $q->{complete} = 0;
-        while ($body =~ /\G([0-9a-f]+)\r\n/gci) {
-            my $n = hex $1;
-            $q->{complete} = 1, last if $n == 0;
-            $out .= substr $body, pos $body, $n;
-            pos($body) += $n + 2 < length($body) - pos($body) ? $n + 2 : last;
-        }
-        $body = $out;
-    } elsif (defined $h{'content-length'}) {
-        $q->{complete} &&= length $body == $h{'content-length'};
-    }
-    @{$q}{qw(status h body)} = ($status || 0, \%h, $body);
-    return $q;
-}
-
-sub ask { return (answers(open_request(@_)))[0] }
-
-# several at once, each a list of open_request's arguments
-sub ask_all { return answers(map { open_request(@$_) } @_) }
-
-sub error_code {
-    my $json = eval { JSON::PP::decode_json($_[0]{body}) } || {};
-    my $e = ref $json eq 'HASH' ? $json->{error} : undef;
-
-    return ref $e eq 'HASH' && defined $e->{code} ? $e->{code} : '-';
-}
-
-sub trail { return defined $_[0]{h}{'x-ai-trail'} ? $_[0]{h}{'x-ai-trail'}
-                                                  : '-' }
-
-# the accounts of a trail, in their order
-sub way { return join ',', map { /^([^=]+)/ } split /,/, trail($_[0]) }
-
-sub within {
-    my ($r, $min, $max, $what) = @_;
-
-    ok($r->{took} >= $min - 0.02 && $r->{took} <= $max,
-       "$what: between $min and $max s")
-        or diag(sprintf '%.3f s', $r->{took});
-}
-
-sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
-
-# forgets what earlier requests taught about the accounts
-sub operator_reset {
-    for my $name (@_) {
-        my $answer = HTTP::Tiny->new->post(
-            'http://127.0.0.1:' . server_port() . "/ai/accounts/$name/reset",
-            { headers => { Authorization => 'Bearer operator' } });
-        die "reset of $name: $answer->{status}\n" unless $answer->{success};
-    }
-}
-
-# the request's line in the access log
-sub logged {
-    my $r = shift;
-    my $line = wait_for(3, sub {
-        slurp("$tmp/ai.log") =~ /^\Q$r->{id}\E\|(.*)$/m ? "$1" : ""
-    });
-    my %l;
-    @l{qw(status attempts fallback trail outcome class queue ttft)} =
-        split /\|/, $line || '', -1;
-    return \%l;
-}
-
-# A server that does what CODE says with each connection: (socket, request).
-# It listens on a port that the configuration has the name of.
-sub own_server {
-    my ($env, $code) = @_;
-    my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 64,
-                                  LocalPort => $ENV{"TEST_NGINX_$env"},
-                                  ReuseAddr => 1)
-        or die "cannot listen: $!\n";
-    my $pid = fork;
-
-    if ($pid == 0) {
-        setpgrp;
-        $SIG{CHLD} = 'IGNORE';
-        while (1) {
-            my $c = $l->accept or next;
-            next if fork;
-            my $raw = '';
-            until ($raw =~ /\r\n\r\n(.*)\z/s
-                   && length $1 >= ($raw =~ /^Content-Length: (\d+)/mi)[0])
-            {
-                sysread $c, $raw, 65536, length $raw or POSIX::_exit(0);
-            }
-            $code->($c, $raw);
-            POSIX::_exit(0);
-        }
-    }
-
-    push @children, $pid;
-}
+check_blocks(http => $http, reset => [qw(a b c d)],
+             perl => sub { eval shift });
 
 sub fresh { provider_reset(qw(a b c d)); operator_reset(qw(a b c d)) }
-
-# one provider's requests so far
-sub asked { return stats($_[0])->{requests} }
 
 no_long_string();
 run_tests();
@@ -331,7 +141,7 @@ cmp_ok($took[-1] - $took[0], '>', 0.1, 'jittered');
 is($all[0]{status}, 502, 'status');
 is(error_code($all[0]), 'upstream_error', 'code');
 is($all[0]{h}{'x-ai-fallback'}, 'retry', 'fallback');
-is(asked('a'), 24, 'requests at the provider');
+is(requests('a'), 24, 'requests at the provider');
 
 # not after a reset, where nothing was done yet
 for my $sim ('reset', 'close') {
@@ -367,7 +177,7 @@ provider_fault('a', '409');
 $r = ask();
 is("$r->{status} " . way($r), '409 a,a', 'conflict twice');
 is(error_code($r), 'conflict', 'the provider\'s own error');
-is(asked('b') + asked('c'), 0, 'nobody else');
+is(requests('b') + requests('c'), 0, 'nobody else');
 
 provider_fault('a', '409');
 $r = ask(class => 'off');
@@ -643,7 +453,7 @@ for (['n1', 'a', 1], ['n2', 'a,a', 2], ['n3', 'a,b,c', 3]) {
 
     is(way($r), $way, "$class: way");
     is($r->{h}{'x-ai-attempts'}, $n, "$class: header");
-    is(asked('a') + asked('b') + asked('c') + asked('d'), $n,
+    is(requests('a') + requests('b') + requests('c') + requests('d'), $n,
        "$class: requests");
     is($r->{status}, 502, "$class: status");
 }
@@ -705,7 +515,7 @@ for my $sim ('hang', 'hang_headers', 'slow_first=5000',
         is("$r->{status} " . trail($r), '504 a=' . ($sim eq 'hang' ? 504 : 200)
            . '/timeout', "$sim $class: once");
         is(error_code($r), 'deadline_exceeded', "$sim $class: code");
-        is(asked('a'), 1, "$sim $class: one request");
+        is(requests('a'), 1, "$sim $class: one request");
         within($r, 0.3, 1.2, "$sim $class");
     }
 }
@@ -734,7 +544,8 @@ for my $state ('"previous_response_id":"resp_1",', '"conversation":"conv_1",',
     fresh();
     my $r = ask(%o, model => 'm+sim:reset', more => $state);
     is("$r->{status} " . way($r), '502 a,a', "reset $state");
-    is(asked('b') + asked('c') + asked('d'), 0, "500 $state: nobody else");
+    is(requests('b') + requests('c') + requests('d'), 0,
+       "500 $state: nobody else");
 
     $r = ask(%o, model => 'm+sim:500', more => $state, class => 'off');
     is("$r->{status} " . way($r), '502 a', "500 off $state");

@@ -11,19 +11,11 @@
 use lib 't/lib';
 use AIRoute providers => [qw(a b)];
 use Test::Nginx::Socket 'no_plan';
+use AICheck;
+use AIClient;
+use AILog;
 
-use Digest::SHA ();
-use HTTP::Tiny ();
-use IO::Select ();
-use IO::Socket::INET ();
 use JSON::PP ();
-use POSIX ();
-use Time::HiRes qw(time sleep);
-
-$ENV{TEST_NGINX_ADMIN} = Digest::SHA::sha256_hex('operator');
-
-my $tmp = tmp_dir();
-my ($id, @children) = (0);
 
 $ENV{TEST_NGINX_H2} = free_port();
 
@@ -139,196 +131,8 @@ my %stream = (
     'gap=60,error_after=2,status=503' => 'own overloaded',
 );
 
-add_block_preprocessor(sub {
-    my $block = shift;
-    my $more = $block->routes || '';
-
-    $block->set_value('http_config', "# @{[$block->name]}\n$http$more");
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; }\n"
-                      . "location /ai/ { ai_status "
-                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset(qw(a b));
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-    kill 'KILL', -$_ for @children;
-    waitpid $_, 0 for splice @children;
-});
-
-# Requests over connections of their own.  open_request() sends, answers()
-# reads many at once to their ends: "took" are the seconds until then, "at"
-# those until each piece came, "complete" says that the body had the end that
-# its head had announced.
-
-sub open_request {
-    my %o = (path => '/v1/chat/completions', model => 'm', more => '',
-             head => '', @_);
-    my $content = defined $o{body} ? $o{body}
-        : qq({"model":"$o{model}",)
-          . ($o{stream} ? '"stream":true,' : '') . qq($o{more}"messages":[]});
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => $o{port} || server_port())
-        or die "cannot connect: $!\n";
-
-    $o{id} = 'r' . ++$id . '-' . $$;
-    $o{head} .= "X-AI-Class: $o{class}\r\n" if defined $o{class};
-    $o{start} = time();
-    print $s "POST $o{path} HTTP/1.1\r\nHost: gateway\r\n",
-             "Content-Type: application/json\r\nConnection: close\r\n",
-             "X-Request-ID: $o{id}\r\n$o{head}Content-Length: ",
-             length $content, "\r\n\r\n", $content;
-    return { %o, socket => $s, raw => '', at => [], took => 99 };
-}
-
-sub answers {
-    my @q = @_;
-    my $end = time() + 25;
-    my $sel = IO::Select->new(map { $_->{socket} } @q);
-    my %by = map { fileno $_->{socket} => $_ } @q;
-
-    while ($sel->count && time() < $end) {
-        for my $s ($sel->can_read($end - time())) {
-            my $q = $by{fileno $s};
-
-            if (sysread $s, $q->{raw}, 65536, length $q->{raw}) {
-                push @{ $q->{at} }, time() - $q->{start};
-                next;
-            }
-            $q->{took} = time() - $q->{start};
-            $sel->remove($s);
-            close $s;
-        }
-    }
-    return map { parsed($_) } @q;
-}
-
-sub parsed {
-    my $q = shift;
-    my ($head, $body) = split /\r\n\r\n/, $q->{raw}, 2;
-    my ($status) = ($head || '') =~ m{^HTTP/1\.\d (\d+)};
-    my (%h, $out);
-
-    $h{lc $1} = $2 while ($head || '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
-    $body = '' unless defined $body;
-    $q->{complete} = $q->{took} < 99;
-
-    if (($h{'transfer-encoding'} || '') eq 'chunked') {
-        $out = '';
-        $q->{complete} = 0;
-        while ($body =~ /\G([0-9a-f]+)\r\n/gci) {
-            my $n = hex $1;
-            $q->{complete} = 1, last if $n == 0;
-            $out .= substr $body, pos $body, $n;
-            pos($body) += $n + 2 < length($body) - pos($body) ? $n + 2 : last;
-        }
-        $body = $out;
-    } elsif (defined $h{'content-length'}) {
-        $q->{complete} &&= length $body == $h{'content-length'};
-    }
-    @{$q}{qw(status h body)} = ($status || 0, \%h, $body);
-    return $q;
-}
-
-sub ask { return (answers(open_request(@_)))[0] }
-
-# several at once, each a list of open_request's arguments
-sub ask_all { return answers(map { open_request(@$_) } @_) }
-
-sub error_code {
-    my $json = eval { JSON::PP::decode_json($_[0]{body}) } || {};
-    my $e = ref $json eq 'HASH' ? $json->{error} : undef;
-
-    return ref $e eq 'HASH' && defined $e->{code} ? $e->{code} : '-';
-}
-
-sub trail { return defined $_[0]{h}{'x-ai-trail'} ? $_[0]{h}{'x-ai-trail'}
-                                                  : '-' }
-
-# the accounts of a trail, in their order
-sub way { return join ',', map { /^([^=]+)/ } split /,/, trail($_[0]) }
-
-sub within {
-    my ($r, $min, $max, $what) = @_;
-
-    ok($r->{took} >= $min - 0.02 && $r->{took} <= $max,
-       "$what: between $min and $max s")
-        or diag(sprintf '%.3f s', $r->{took});
-}
-
-sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
-
-# forgets what earlier requests taught about the accounts
-sub operator_reset {
-    for my $name (@_) {
-        my $answer = HTTP::Tiny->new->post(
-            'http://127.0.0.1:' . server_port() . "/ai/accounts/$name/reset",
-            { headers => { Authorization => 'Bearer operator' } });
-        die "reset of $name: $answer->{status}\n" unless $answer->{success};
-    }
-}
-
-# requests over HTTP/2, as ask_all()
-sub curl_all {
-    my @running = map {
-        my %o = @$_;
-        my $n = ++$id;
-        my $fh;
-
-        $o{id} = "r$n-$$";
-        @o{qw(head body)} = ("$tmp/head$n", "$tmp/body$n");
-        open $fh, '-|', 'curl', '-sSN', '--http2-prior-knowledge', '-m', 10,
-             '-D', $o{head}, '-o', $o{body}, '--stderr', "$tmp/err$n",
-             '-w', '%{time_total}', '-H', "X-Request-ID: $o{id}",
-             '-H', "X-AI-Class: $o{class}", '-H', 'Expect:', '--data-binary',
-             qq({"model":"$o{model}",)
-             . ($o{stream} ? '"stream":true,' : '') . '"messages":[]}',
-             "http://127.0.0.1:$ENV{TEST_NGINX_H2}/v1/chat/completions"
-            or die "curl: $!\n";
-        $o{fh} = $fh;
-        \%o;
-    } @_;
-
-    for my $q (@running) {
-        my $fh = delete $q->{fh};
-        $q->{took} = <$fh>;
-        close $fh;
-        $q->{complete} = $? == 0;
-        my ($head, $body) = map { -e $_ ? slurp($_) : '' } @{$q}{qw(head body)};
-        my %h;
-        $h{lc $1} = $2 while $head =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
-        @{$q}{qw(status h body)} =
-            ($head =~ m{^HTTP/2 (\d+)}m ? $1 : 0, \%h, $body);
-    }
-    return @running;
-}
-
-# the record of each request, by its id
-sub records {
-    my @ids = @_;
-    my %r;
-
-    wait_for(5, sub {
-        %r = ();
-        for (split /\n/, -e "$tmp/usage.jsonl" ? slurp("$tmp/usage.jsonl")
-                                               : '') {
-            my $one = eval { JSON::PP::decode_json($_) } or next;
-            push @{ $r{ $one->{request_id} } }, $one
-                if $one->{kind} eq 'request';
-        }
-        return !grep { !$r{$_} } @ids;
-    });
-    return \%r;
-}
+check_blocks(http => $http, reset => [qw(a b)],
+             perl => sub { eval shift });
 
 # One line per fault and class, so that a failure shows all that is wrong.
 sub is_right {
@@ -404,7 +208,7 @@ sub is_right {
 }
 
 sub matrix {
-    my ($all, $faults, $stream) = @_;
+    my ($version, $faults, $stream) = @_;
     my (@todo, @done);
 
     for my $fault (sort keys %$faults) {
@@ -412,29 +216,31 @@ sub matrix {
             my $n = @todo + 1000;
             # "prompt" is only here to make the name unique
             push @todo, [model => "m+sim:$fault,prompt=$n",
+                         version => $version, max => 10,
                          class => $class, stream => $stream,
                          fault => $fault, kind => $faults->{$fault}];
         }
     }
 
-    push @done, $all->(splice @todo, 0, 12) while @todo;
+    push @done, ask_all(splice @todo, 0, 12) while @todo;
 
     for my $fault (sort keys %alone) {
         for my $class ('one', 'more') {
             operator_reset(qw(a b));
-            push @done, $all->([model => "m+sim:$fault", class => $class,
-                                stream => $stream, fault => $fault,
-                                kind => $alone{$fault}]);
+            push @done, ask(model => "m+sim:$fault", class => $class,
+                            version => $version, max => 10,
+                            stream => $stream, fault => $fault,
+                            kind => $alone{$fault});
         }
     }
 
-    my $records = records(map { $_->{id} } @done);
+    my $records = recorded(map { $_->{id} } @done);
     is_right($_, $_->{fault}, $records->{ $_->{id} }) for @done;
 
     # and the gateway is as well as before
     operator_reset(qw(a b));
-    my ($r) = $all->([model => 'm+sim:ok', class => 'one',
-                      stream => $stream]);
+    my $r = ask(model => 'm+sim:ok', class => 'one', version => $version,
+                stream => $stream);
     is("$r->{status} $r->{complete}", '200 1', 'healthy');
 }
 
@@ -445,22 +251,22 @@ __DATA__
 
 === TEST 1: no streams, HTTP/1.1
 --- check
-matrix(\&ask_all, \%json, 0);
+matrix('1.1', \%json, 0);
 
 
 
 === TEST 2: no streams, HTTP/2
 --- check
-matrix(\&curl_all, \%json, 0);
+matrix(2, \%json, 0);
 
 
 
 === TEST 3: streams, HTTP/1.1
 --- check
-matrix(\&ask_all, \%stream, 1);
+matrix('1.1', \%stream, 1);
 
 
 
 === TEST 4: streams, HTTP/2
 --- check
-matrix(\&curl_all, \%stream, 1);
+matrix(2, \%stream, 1);

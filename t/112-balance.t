@@ -5,20 +5,11 @@
 use lib 't/lib';
 use AIRoute providers => [qw(a b c)];
 use Test::Nginx::Socket 'no_plan';
-
-use HTTP::Tiny ();
-use IO::Select ();
-use IO::Socket::INET ();
-use JSON::PP ();
-use POSIX ();
-use Time::HiRes qw(time sleep);
-
-my $tmp = tmp_dir();
-my $id = 0;
+use AICheck;
+use AIClient;
+use AIWorkers;
 
 workers(2);
-
-my @providers = qw(a b c);
 
 my $http = <<'END';
 ai_usage off;
@@ -43,216 +34,18 @@ ai_route user      { balance hash "$http_x_user"; target a; target b;
                      target c; }
 END
 
-add_block_preprocessor(sub {
-    my $block = shift;
-    my $more = $block->routes || '';
-    my $accounts = defined $block->accounts ? $block->accounts : $accounts;
-
-    $block->set_value('http_config',
-                      "# @{[$block->name]}\n$http$accounts$more");
-    $block->set_value('config',
-                      "location /v1/ { ai_pass; }\n"
-                      . "location /ai/ { ai_status "
-                      . "admin=sha256:$ENV{TEST_NGINX_ADMIN}; }\n"
-                      . "location = /up { return 204; }\n");
-    $block->set_value('request', "GET /up\n");
-    $block->set_value('error_code', 204);
-});
-
-add_response_body_check(sub {
-    my ($block, undef, undef, undef, $dry_run) = @_;
-
-    return if $dry_run || !defined $block->check;
-
-    provider_reset(@providers);
-    eval '#line 1 "' . $block->name . "\"\n" . $block->check . "\n;1"
-        or fail($block->name . " - check died: $@");
-});
-
-# Requests over connections of their own.  open_request() sends, answers()
-# reads many at once to their ends: "took" are the seconds until then,
-# "complete" says that the body had the end that its head had announced.
-
-sub open_request {
-    my %o = (path => '/v1/chat/completions', model => 'm', more => '',
-             head => '', @_);
-    my $content = qq({"model":"$o{model}",)
-        . ($o{stream} ? '"stream":true,' : '') . qq($o{more}"messages":[]});
-    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                  PeerPort => server_port())
-        or die "cannot connect: $!\n";
-
-    $o{id} = 'r' . ++$id . '-' . $$;
-    $o{head} .= "X-AI-Class: $o{class}\r\n" if defined $o{class};
-    $o{start} = time();
-    print $s "POST $o{path} HTTP/1.1\r\nHost: gateway\r\n",
-             "Content-Type: application/json\r\nConnection: close\r\n",
-             "X-Request-ID: $o{id}\r\n$o{head}Content-Length: ",
-             length $content, "\r\n\r\n", $content;
-    return { %o, socket => $s, raw => '', took => 99 };
-}
-
-sub answers {
-    my @q = @_;
-    my $end = time() + 20;
-    my $sel = IO::Select->new(map { $_->{socket} } @q);
-    my %by = map { fileno $_->{socket} => $_ } @q;
-
-    while ($sel->count && time() < $end) {
-        gather($sel, \%by, $end - time());
-    }
-    return map { parsed($_) } @q;
-}
-
-sub gather {
-    my ($sel, $by, $seconds) = @_;
-
-    for my $s ($sel->can_read($seconds)) {
-        my $q = $by->{fileno $s};
-
-        next if sysread $s, $q->{raw}, 65536, length $q->{raw};
-        $q->{took} = time() - $q->{start};
-        delete $by->{fileno $s};
-        $sel->remove($s);
-        close $s;
-    }
-}
-
-# Constant load: "rate" requests a second for "seconds".  "each" gives the
-# arguments of the n-th one; "at" is a list of [SECONDS, CODE] to run on the
-# way.  Each answer has "t", when it was sent.
-
-sub load {
-    my %o = (rate => 100, seconds => 1, each => sub { () }, at => [], @_);
-    my $start = time();
-    my $sel = IO::Select->new;
-    my (@q, %by);
-    my @at = @{ $o{at} };
-    my $n = $o{rate} * $o{seconds};
-
-    while (@q < $n) {
-        my $now = time() - $start;
-
-        (shift @at)->[1]->(), next if @at && $now >= $at[0][0];
-
-        my $next = @q / $o{rate};
-        if ($now < $next && $sel->count) {
-            gather($sel, \%by, $next - $now);
-        } elsif ($now < $next) {
-            sleep $next - $now;
-        } else {
-            my $q = open_request($o{each}->(scalar @q));
-            $q->{t} = $q->{start} - $start;
-            push @q, $q;
-            $by{fileno $q->{socket}} = $q;
-            $sel->add($q->{socket});
-        }
-    }
-
-    my $end = time() + 15;
-    gather($sel, \%by, $end - time()) while $sel->count && time() < $end;
-    return map { parsed($_) } @q;
-}
-
-sub parsed {
-    my $q = shift;
-    my ($head, $body) = split /\r\n\r\n/, $q->{raw}, 2;
-    my ($status) = ($head || '') =~ m{^HTTP/1\.\d (\d+)};
-    my %h;
-
-    $h{lc $1} = $2 while ($head || '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg;
-    $body = '' unless defined $body;
-    $q->{complete} = $q->{took} < 99
-        && (($h{'transfer-encoding'} || '') eq 'chunked'
-            ? $body =~ /\r\n0\r\n\r\n\z/
-            : !defined $h{'content-length'}
-              || length $body == $h{'content-length'});
-    @{$q}{qw(status h body)} = ($status || 0, \%h, $body);
-    return $q;
-}
-
-sub ask { return (answers(open_request(@_)))[0] }
-
-# several at once, each a list of open_request's arguments
-sub ask_all { return answers(map { open_request(@$_) } @_) }
-
-sub trail { return defined $_[0]{h}{'x-ai-trail'} ? $_[0]{h}{'x-ai-trail'}
-                                                  : '-' }
-
-# the accounts of a trail, in their order
-sub way { return join ',', map { /^([^=]+)/ } split /,/, trail($_[0]) }
-
-# how often account NAME was asked for these answers
-sub hits {
-    my $name = shift;
-    return scalar map { grep { /^\Q$name\E=/ } split /,/, trail($_) } @_;
-}
-
-sub statuses {
-    my %n;
-    $n{ $_->{status} }++ for @_;
-    return join ' ', map { "$_:$n{$_}" } sort keys %n;
-}
-
-sub between {
-    my ($value, $min, $max, $what) = @_;
-
-    ok($value >= $min && $value <= $max, "$what: from $min to $max")
-        or diag("it is $value");
-}
-
-sub error_code {
-    my $json = eval { JSON::PP::decode_json($_[0]{body}) } || {};
-    my $e = ref $json eq 'HASH' ? $json->{error} : undef;
-
-    return ref $e eq 'HASH' && defined $e->{code} ? $e->{code} : '-';
-}
-
-sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
-sub requests { return stats($_[0])->{requests} }
-
-sub master { return slurp("$tmp/servroot/logs/nginx.pid") =~ /(\d+)/ }
-sub workers_now { my ($m) = master();
-                  return split ' ', `ps -o pid= --ppid $m` }
-
-# the old workers are gone or have no listening socket any more
-sub reload {
-    my @old = workers_now();
-    my ($master) = master();
-
-    kill 'HUP', $master;
-    wait_for(5, sub {
-        my %old = map { $_ => 1 } @old;
-        my @new = grep { !$old{$_} } workers_now();
-        return @new >= 2;
-    }) or die "no reload\n";
-    sleep 0.4;
-}
-
-# all workers at once; others take their place
-sub kill_workers {
-    my @old = workers_now();
-
-    is(scalar @old, 2, 'two workers');
-    kill 'KILL', @old;
-    wait_for(5, sub {
-        my %old = map { $_ => 1 } @old;
-        return 2 == grep { !$old{$_} } workers_now();
-    }) or die "no new workers\n";
-    sleep 0.2;
-}
-
-sub operate {
-    my ($name, $action) = @_;
-    my $answer = HTTP::Tiny->new->post(
-        'http://127.0.0.1:' . server_port() . "/ai/accounts/$name/$action",
-        { headers => { Authorization => 'Bearer s3cr3t' } });
-    die "$action $name: $answer->{status}\n" unless $answer->{success};
-}
+check_blocks(http => $http, accounts => $accounts, reset => [qw(a b c)],
+             perl => sub { eval shift });
 
 sub cache_key { return (more => qq("prompt_cache_key":"$_[0]",)) }
 sub session { return (head => "X-Session-Id: $_[0]\r\n") }
 sub user { return (model => 'user', head => "X-User: $_[0]\r\n") }
+
+sub turn {
+    my $answer = operate(@_);
+
+    die "$_[1] $_[0]: $answer->{status}\n" unless $answer->{success};
+}
 
 # the account of each of the keys, one request after the other
 sub homes {
@@ -380,7 +173,7 @@ my @r = map { ask(model => 'hash') } 1 .. 36;
 is(scalar(grep { hits($_, @r) >= 3 } qw(a b c)), 3, 'without a key');
 
 # one that is away: its keys go elsewhere, and come back
-operate('a', 'disable');
+turn('a', 'disable');
 my @now = split ' ', homes(\&cache_key, @keys);
 my @was = split ' ', $home;
 is(scalar(grep { $_ eq 'a' } @now), 0, 'a is away');
@@ -388,7 +181,7 @@ is(scalar(grep { $was[$_] ne 'a' && $was[$_] ne $now[$_] } 0 .. $#was), 0,
    'the others keep theirs');
 my %to = map { $now[$_] => 1 } grep { $was[$_] eq 'a' } 0 .. $#was;
 is(join(' ', sort keys %to), 'b c', 'its keys are spread');
-operate('a', 'enable');
+turn('a', 'enable');
 is(homes(\&cache_key, @keys), $home, 'all come back');
 
 
@@ -421,13 +214,13 @@ sub used {
     return statuses(@r) . ' ' . join ' ', grep { hits($_, @r) } qw(a b c);
 }
 is(used($_), '200:24 a b', "$_: the first tier") for @models;
-operate('a', 'drain');
+turn('a', 'drain');
 is(used($_), '200:24 b', "$_: what is left of it") for @models;
-operate('b', 'drain');
+turn('b', 'drain');
 is(used($_), '200:24 c', "$_: the second") for @models;
-operate('a', 'enable');
+turn('a', 'enable');
 is(used($_), '200:24 a', "$_: the first again") for @models;
-operate('b', 'enable');
+turn('b', 'enable');
 
 # within one request, too
 provider_fault($_, '500') for qw(a b);

@@ -8,7 +8,7 @@
  * How fast the scanners are, without nginx around them:
  *
  *   cc -O2 -DNGX_HTTP_AI_PURE=1 -Isrc/pure -o scan t/bench/scan.c \
- *      src/pure/ngx_http_ai_json.c src/pure/ngx_http_ai_sse.c
+ *      $(find src/pure -name "*.c") -lyajl
  *
  * The best of several rounds is printed: it is the least disturbed one.
  */
@@ -20,8 +20,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "ngx_http_ai_json.h"
-#include "ngx_http_ai_sse.h"
+#include "ngx_http_ai_usage_scan.h"
 
 
 #define ROUNDS  15
@@ -126,6 +125,101 @@ ngx_http_ai_bench_sse(const char *name, u_char *p, size_t n, size_t piece)
 }
 
 
+/* splitting and judging, as a stream passes after its first content */
+
+static void
+ngx_http_ai_bench_judge(const char *name, u_char *p, size_t n)
+{
+    double                    best, t;
+    u_char                   *pos, *carry;
+    ngx_uint_t                round, events, plain;
+    ngx_http_ai_sse_t         sse;
+    ngx_http_ai_sse_event_t   ev;
+
+    best = 1e9;
+    events = 0;
+    carry = malloc(4096);
+
+    for (round = 0; round < ROUNDS; round++) {
+        t = ngx_http_ai_bench_now();
+
+        ngx_http_ai_sse_init(&sse, carry, 4096);
+        events = 0;
+        plain = 0;
+        pos = p;
+
+        while (ngx_http_ai_sse_next(&sse, &pos, p + n, &ev) == NGX_OK) {
+            plain += (ngx_http_ai_classify_plain(&ev) == 2);
+            events++;
+        }
+
+        if (plain != events) {
+            printf("%s: %u of %u events are plain\n", name,
+                   (unsigned) plain, (unsigned) events);
+            exit(1);
+        }
+
+        t = ngx_http_ai_bench_now() - t;
+        best = ngx_min(best, t);
+    }
+
+    free(carry);
+
+    printf("judge %-42s %7.2f GB/s  %8.1f ns/event\n", name, n / best / 1e9,
+           best * 1e9 / events);
+}
+
+
+/* all that the stream room does with one: the same, and counting its text */
+
+static void
+ngx_http_ai_bench_usage(const char *name, u_char *p, size_t n)
+{
+    double                     best, t;
+    u_char                    *pos, *carry;
+    ngx_uint_t                 round, events;
+    ngx_http_ai_sse_event_t    ev;
+    ngx_http_ai_usage_scan_t   scan;
+
+    best = 1e9;
+    events = 0;
+    carry = malloc(4096);
+
+    for (round = 0; round < ROUNDS; round++) {
+        t = ngx_http_ai_bench_now();
+
+        ngx_http_ai_usage_scan_init(&scan, NGX_HTTP_AI_USAGE_SCAN_SSE,
+                                    ngx_http_ai_provider_find(
+                                                    (u_char *) "openai", 6),
+                                    carry, 4096, NULL);
+        events = 0;
+        pos = p;
+
+        while (ngx_http_ai_usage_scan_next(&scan, &pos, p + n, &ev)
+               == NGX_OK)
+        {
+            (void) ngx_http_ai_usage_scan_event(&scan, &ev, NULL);
+            events++;
+        }
+
+        if (ngx_http_ai_usage_scan_output(&scan) != (int64_t) events * 2) {
+            printf("%s: %lld tokens of %u events\n", name,
+                   (long long) ngx_http_ai_usage_scan_output(&scan),
+                   (unsigned) events);
+            exit(1);
+        }
+
+        t = ngx_http_ai_bench_now() - t;
+        best = ngx_min(best, t);
+    }
+
+    free(carry);
+
+    printf("usage %-42s %7.2f GB/s  %8.1f ns/event\n", name, n / best / 1e9,
+           best * 1e9 / events);
+}
+
+
 static u_char *
 ngx_http_ai_bench_string(size_t size, const char *unit, size_t *n)
 {
@@ -177,8 +271,31 @@ ngx_http_ai_bench_chat(size_t size, size_t *n)
 }
 
 
+/* what one token looks like: chat, Anthropic Messages, Responses */
+
+static const char  ngx_http_ai_bench_chunk[] =
+    "data: {\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz01\",\"object\":"
+    "\"chat.completion.chunk\",\"created\":1700000000,\"model\":"
+    "\"gpt-4o-2024-08-06\",\"service_tier\":\"default\","
+    "\"system_fingerprint\":\"fp_0123456789\",\"choices\":[{\"index\":0,"
+    "\"delta\":{\"content\":\" word%03u\"},\"logprobs\":null,"
+    "\"finish_reason\":null}],\"usage\":null}\n\n";
+
+static const char  ngx_http_ai_bench_message[] =
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
+    "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":"
+    "\" word%03u\"}}\n\n";
+
+static const char  ngx_http_ai_bench_response[] =
+    "event: response.output_text.delta\ndata: {\"type\":"
+    "\"response.output_text.delta\",\"content_index\":0,\"delta\":"
+    "\" word%03u\",\"item_id\":\"msg_0123456789abcdef0123456789abcdef\","
+    "\"logprobs\":[],\"obfuscation\":\"AbCdEfGhIj\",\"output_index\":0,"
+    "\"sequence_number\":12}\n\n";
+
+
 static u_char *
-ngx_http_ai_bench_stream(size_t size, size_t *n)
+ngx_http_ai_bench_stream(const char *event, size_t size, size_t *n)
 {
     u_char      *p;
     ngx_uint_t   i;
@@ -187,15 +304,7 @@ ngx_http_ai_bench_stream(size_t size, size_t *n)
     *n = 0;
 
     for (i = 0; *n < size; i++) {
-        *n += sprintf((char *) p + *n,
-                      "data: {\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz01\""
-                      ",\"object\":\"chat.completion.chunk\",\"created\":"
-                      "1700000000,\"model\":\"gpt-4o-2024-08-06\","
-                      "\"service_tier\":\"default\",\"system_fingerprint\":"
-                      "\"fp_0123456789\",\"choices\":[{\"index\":0,\"delta\":"
-                      "{\"content\":\" word%03u\"},\"logprobs\":null,"
-                      "\"finish_reason\":null}],\"usage\":null}\n\n",
-                      (unsigned) (i % 1000));
+        *n += sprintf((char *) p + *n, event, (unsigned) (i % 1000));
     }
 
     return p;
@@ -229,7 +338,7 @@ main(void)
     ngx_http_ai_bench_json("1 MB, chat text, pieces of 1 byte", p, n, 1);
     free(p);
 
-    p = ngx_http_ai_bench_stream(8 * 1024 * 1024, &n);
+    p = ngx_http_ai_bench_stream(ngx_http_ai_bench_chunk, 8 * 1024 * 1024, &n);
     ngx_http_ai_bench_sse("8 MB, events of 303 bytes, whole", p, n, n);
     ngx_http_ai_bench_sse("8 MB, events of 303 bytes, pieces of 16 KB", p, n,
                           16384);
@@ -237,6 +346,20 @@ main(void)
                           1400);
     ngx_http_ai_bench_sse("8 MB, events of 303 bytes, pieces of 100 B", p, n,
                           100);
+    ngx_http_ai_bench_judge("8 MB, chat, events of 303 bytes", p, n);
+    ngx_http_ai_bench_usage("8 MB, chat, events of 303 bytes", p, n);
+    free(p);
+
+    p = ngx_http_ai_bench_stream(ngx_http_ai_bench_message, 8 * 1024 * 1024,
+                                 &n);
+    ngx_http_ai_bench_judge("8 MB, Messages, events of 135 bytes", p, n);
+    ngx_http_ai_bench_usage("8 MB, Messages, events of 135 bytes", p, n);
+    free(p);
+
+    p = ngx_http_ai_bench_stream(ngx_http_ai_bench_response, 8 * 1024 * 1024,
+                                 &n);
+    ngx_http_ai_bench_judge("8 MB, Responses, events of 262 bytes", p, n);
+    ngx_http_ai_bench_usage("8 MB, Responses, events of 262 bytes", p, n);
     free(p);
 
     return 0;

@@ -39,6 +39,9 @@ typedef struct {
     ngx_uint_t                 empty;
     off_t                      start[NMEMBERS];
     off_t                      end[NMEMBERS];
+    off_t                      quote[NMEMBERS];
+    off_t                      comma[NMEMBERS];
+    off_t                      next[NMEMBERS];
     size_t                     len[NMEMBERS];
     ngx_http_ai_json_type_e    type[NMEMBERS];
     u_char                     buf[NMEMBERS][BUFSIZE];
@@ -104,6 +107,9 @@ ngx_http_ai_fuzz_scan(ngx_http_ai_fuzz_scan_t *scan, const uint8_t *p,
     for (k = 0; k < NMEMBERS; k++) {
         scan->start[k] = m[k].start;
         scan->end[k] = m[k].end;
+        scan->quote[k] = m[k].quote;
+        scan->comma[k] = m[k].comma;
+        scan->next[k] = m[k].next;
         scan->len[k] = m[k].len;
         scan->type[k] = m[k].type;
     }
@@ -164,6 +170,14 @@ ngx_http_ai_fuzz_values(const ngx_http_ai_fuzz_scan_t *scan, const uint8_t *p,
                                          scan->len[k]) == 0, "kept bytes");
         ngx_http_ai_fuzz_check(ngx_http_ai_fuzz_yajl(p + scan->start[k], len),
                                "value");
+
+        ngx_http_ai_fuzz_check(p[scan->quote[k]] == '"'
+                               && scan->quote[k] >= scan->object
+                               && scan->quote[k] < scan->start[k], "quote");
+        ngx_http_ai_fuzz_check((scan->comma[k] == 0
+                                || p[scan->comma[k]] == ',')
+                               && (scan->next[k] == 0
+                                   || p[scan->next[k] - 1] == ','), "comma");
 
         if (scan->type[k] != NGX_HTTP_AI_JSON_NUMBER) {
             ngx_http_ai_fuzz_check(p[scan->start[k]] == first[scan->type[k]],
@@ -242,7 +256,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         ngx_http_ai_fuzz_check(strict.error == NGX_HTTP_AI_JSON_EOK
                                || strict.error == NGX_HTTP_AI_JSON_EDUPLICATE
-                               || strict.error == NGX_HTTP_AI_JSON_EESCAPED,
+                               || strict.error == NGX_HTTP_AI_JSON_EESCAPED
+                               || strict.error == NGX_HTTP_AI_JSON_ECASE,
                                "strict refuses more");
         break;
 

@@ -99,11 +99,8 @@ sub prepare {
     $block->set_value('request', "GET /up\n");
     $block->set_value('error_code', 204) unless defined $block->says;
 
-    my @not = map { qr/$_/ } 's3cr3t',
-                  defined $block->silent ? '\[warn\].*ai\.conf' : ();
-    my $have = $block->no_error_log;
-    $block->set_value('no_error_log',
-                      [ref $have ? @$have : (), @not]);
+    AIRoute::add_pattern($block, 'no_error_log', qr/$_/)
+        for 's3cr3t', defined $block->silent ? '\[warn\].*ai\.conf' : ();
 }
 
 1;

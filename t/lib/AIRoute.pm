@@ -53,6 +53,8 @@ must_die may log [emerg].
     $TEST_NGINX_REDIS_PORT        port of the private Redis
     $TEST_NGINX_DEAD_PORT         a port that refuses connections
     $TEST_NGINX_CA                CA certificate of the TLS providers
+    $TEST_NGINX_NO_KEEPALIVE      for upstream blocks: a connection for each
+                                  request, which was the default before 1.29.7
     $TEST_NGINX_TMP               folder of this test file, removed at the end
 
 =head2 Functions
@@ -69,6 +71,7 @@ use File::Basename ();
 use File::Path ();
 use HTTP::Tiny ();
 use IO::Socket::INET ();
+use JSON::PP ();
 use POSIX ();
 use Time::HiRes ();
 
@@ -77,9 +80,10 @@ our (%provider_port, $redis_port);
 our @EXPORT = qw(
     %provider_port $redis_port
     provider_start provider_stop provider_fault provider_get provider_reset
-    redis_start redis_stop redis_cli usage_entries
-    accounts_open
-    free_port wait_port wait_for tmp_dir build_dir slurp
+    stats requests seen
+    redis_start redis_stop redis_pid redis_cli usage_entries
+    operate operator_reset accounts_open
+    free_port wait_port wait_for tmp_dir build_dir slurp nginx_version
 );
 
 $ENV{TEST_NGINX_ADMIN} //= Digest::SHA::sha256_hex('s3cr3t');
@@ -146,18 +150,20 @@ sub test_nginx {
 
     die "no $so: run \"make\" first\n" if $so ne '' && !-f $so;
 
+    # Debian keeps nginx where a user's PATH may not look
+    $ENV{PATH} .= ':/usr/sbin:/usr/local/sbin';
+
     $ENV{TEST_NGINX_LOAD_MODULES} = $so;
     $ENV{TEST_NGINX_SERVROOT} = "$tmp/servroot";
     $ENV{TEST_NGINX_TMP} = $tmp;
     $ENV{TEST_NGINX_SERVER_PORT} ||= free_port(2);
     $ENV{TEST_NGINX_DEAD_PORT} = free_port();
+    $ENV{TEST_NGINX_NO_KEEPALIVE} =
+        nginx_version() >= 1029007 ? 'keepalive 0;' : '';
     $ENV{TEST_NGINX_MASTER_PROCESS} ||= 'on';
     $ENV{TEST_NGINX_LOG_LEVEL} ||= 'info';
     $ENV{TEST_NGINX_NO_SHUFFLE} = 1
         unless defined $ENV{TEST_NGINX_NO_SHUFFLE};
-
-    # Debian keeps nginx where a user's PATH may not look
-    $ENV{PATH} .= ':/usr/sbin:/usr/local/sbin';
 
     require Test::Nginx::Util;
     Test::Nginx::Util::worker_connections(1024);
@@ -232,6 +238,21 @@ sub free_port {
     }
 
     die "no free port between 20000 and 32000\n";
+}
+
+
+=item nginx_version()
+
+Of the nginx under test, as nginx's own C has it: 1022001.
+
+=cut
+
+sub nginx_version {
+    my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+    my ($x, $y, $z) = `$nginx -v 2>&1` =~ m{nginx/(\d+)\.(\d+)\.(\d+)}
+        or die "$nginx does not tell its version\n";
+
+    return $x * 1000000 + $y * 1000 + $z;
 }
 
 
@@ -418,26 +439,68 @@ sub provider_reset {
 }
 
 
-=item accounts_open(NAME...)
+=item stats(NAME), requests(NAME)
 
-Makes the gateway forget what it remembers of these accounts; needs
-C<location /ai/ { ai_status admin=sha256:$TEST_NGINX_ADMIN; }>.  Names that it
-does not know are skipped.
+The provider's counters, see t/provider/README.md, and one of them.
 
 =cut
 
-sub accounts_open {
-    my $http = HTTP::Tiny->new;
+sub stats { return JSON::PP::decode_json(provider_get($_[0], '/__stats')) }
+
+sub requests { return stats($_[0])->{requests} }
+
+
+=item seen(NAME)
+
+The last request that the provider got, and in "h" its headers, names in lower
+case.
+
+=cut
+
+sub seen {
+    my $last = JSON::PP::decode_json(provider_get($_[0], '/__last'));
+
+    $last->{h} = { map { lc $_->[0] => $_->[1] } @{ $last->{headers} } };
+    return $last;
+}
+
+
+=item operate(NAME, ACTION[, BEARER])
+
+The gateway's answer to an operator: "reset", "drain", "disable" or "enable" of
+an account.  It needs
+C<location /ai/ { ai_status admin=sha256:$TEST_NGINX_ADMIN; }>.
+
+=cut
+
+sub operate {
+    my ($name, $action, $bearer) = @_;
     my $port = Test::Nginx::Util::server_port();
 
-    for my $name (@_) {
-        my $answer = $http->post(
-            "http://127.0.0.1:$port/ai/accounts/$name/reset",
-            { headers => { Authorization => 'Bearer s3cr3t' } });
+    $bearer = 's3cr3t' unless defined $bearer;
+    return HTTP::Tiny->new->post(
+        "http://127.0.0.1:$port/ai/accounts/$name/$action",
+        { headers => { Authorization => "Bearer $bearer" } });
+}
 
-        die "reset of $name: $answer->{status} $answer->{content}\n"
-            unless $answer->{success} || $answer->{status} == 404;
-    }
+
+=item operator_reset(NAME...), accounts_open(NAME...)
+
+Both make the gateway forget what it remembers of these accounts; the second
+one skips names that it does not know.
+
+=cut
+
+sub operator_reset { reset_account($_) for @_ }
+
+sub accounts_open { reset_account($_, 404) for @_ }
+
+sub reset_account {
+    my ($name, $ok) = @_;
+    my $answer = operate($name, 'reset');
+
+    die "reset of $name: $answer->{status} $answer->{content}\n"
+        unless $answer->{success} || $answer->{status} == ($ok || 0);
 }
 
 
@@ -467,19 +530,24 @@ END
 }
 
 
-=item redis_start(), redis_stop([SIGNAL])
+=item redis_start([WORD...]), redis_stop([SIGNAL]), redis_pid()
 
-The private Redis; started again it has the same port and is empty.
+The private Redis; started again it has the same port and is empty, unless
+words of its command line (C<--appendonly yes>) say otherwise.
 
 =cut
 
+sub redis_pid { return $redis->{pid} }
+
 sub redis_start {
+    my @words = @_;
+
     return $redis->{port} if $redis->{pid};
 
     $redis->{port} ||= free_port();
     $redis->{pid} = spawn('redis', 'redis-server', '--port', $redis->{port},
                           '--bind', '127.0.0.1', '--dir', $tmp, '--save', '',
-                          '--appendonly', 'no', '--daemonize', 'no');
+                          '--appendonly', 'no', '--daemonize', 'no', @words);
 
     wait_for(10, sub { redis_cli('PING') =~ /PONG/ })
         or die "redis-server did not start:\n", slurp("$tmp/redis.log");

@@ -273,6 +273,8 @@ free_closed(void)
         buf_free(&c->out);
         buf_free(&c->head);
         buf_free(&c->body);
+        buf_free(&c->form);
+        buf_free(&c->page);
         free(c);
     }
 }
@@ -963,6 +965,8 @@ main(int argc, char **argv)
     for (i = 0; i < nports; i++) {
         buf_free(&ports[i]->last_head);
         buf_free(&ports[i]->last_body);
+        buf_free(&ports[i]->last_form);
+        store_free(ports[i]);
         close(ports[i]->fd);
         free(ports[i]);
     }

@@ -8,6 +8,9 @@
  *   request.c      HTTP request parsing, the /__ pages
  *   answer.c       head, framing, pacing and faults of an answer
  *   shapes.c       bodies and events of each API
+ *   transcript.c   those of a transcription
+ *   form.c         multipart bodies
+ *   store.c        files, batches and responses that are kept
  *   fault.c        the X-Sim grammar
  *   errors.c       the providers' error bodies
  *   util.c         buffers, JSON strings, the scan of a request's JSON
@@ -43,6 +46,8 @@
 #define SIM_OUT_HIGH   (32u << 10)      /* stop producing above this */
 #define SIM_STEPS      16               /* lines of one /__fault script */
 #define SIM_LINGER_MS  1000
+#define SIM_THINGS     256              /* what a listener keeps, at most */
+#define SIM_THINGS_SUM (64u << 20)      /* and its bytes */
 
 
 typedef struct conn_s  conn_t;
@@ -85,7 +90,7 @@ typedef struct {
 
     int    dialect;
     char   code[48], content_type[80], retry_after[48], retry_after_ms[24];
-    char   retry_delay[24], ratelimit[64];
+    char   retry_delay[24], ratelimit[64], tier[16];
 } spec_t;
 
 
@@ -96,6 +101,17 @@ typedef enum {
     EP_EMBEDDINGS,
     EP_RESPONSES,
     EP_MESSAGES,
+    EP_IMAGES,
+    EP_SPEECH,
+    EP_RERANK,
+    EP_MODERATIONS,
+    EP_TRANSCRIPTIONS,
+    EP_FILES,
+    EP_FILE,
+    EP_FILE_CONTENT,
+    EP_BATCHES,
+    EP_BATCH,
+    EP_RESPONSE,                        /* one that was stored */
     EP_MODELS
 } endpoint_e;
 
@@ -118,6 +134,18 @@ typedef enum {
 } gen_e;
 
 
+/* what a form had; of several files the first */
+
+typedef struct {
+    int            files;
+    size_t         off, len;            /* of the file, in conn_t.form */
+    char           name[128];           /* of the file */
+    char           sha1[41];
+    char           purpose[32];
+    char           format[32];          /* response_format */
+} form_t;
+
+
 /*
  * Everything an answer's bytes depend on.  answer_next() changes only
  * phase, idx, sent and seq, so a copy of the struct replays the answer;
@@ -132,6 +160,7 @@ typedef struct {
     int            status;
     int            idx, sent, seq;
     int            words;
+    long           n;                   /* images asked for */
     char           stream, include_usage, cut_short, simulated_error;
     char           special;             /* 0, or one of SP_* */
     unsigned long  id;
@@ -141,6 +170,12 @@ typedef struct {
     char           method[16];
     char           uri[128];            /* for error messages, cut */
     char           model[256];          /* decoded, not escaped */
+    char           thing[96];           /* the id in the path */
+    char           previous[96];        /* previous_response_id */
+    char           nostore;
+    form_t         form;
+    const char    *type;                /* Content-Type, if not the usual */
+    const buf_t   *page;                /* the whole body, if not NULL */
 } answer_t;
 
 enum { SP_NONE = 0, SP_BAD_KEY, SP_NO_KEY, SP_NOT_FOUND, SP_METHOD, SP_SIM,
@@ -148,9 +183,21 @@ enum { SP_NONE = 0, SP_BAD_KEY, SP_NO_KEY, SP_NOT_FOUND, SP_METHOD, SP_SIM,
 
 
 typedef struct {
-    unsigned long  requests, streams, aborted, connections, completed;
+    unsigned long  requests, models, streams, aborted, connections, completed;
     unsigned long  by_status[1000];
 } stats_t;
+
+
+/* a file, batch or response that can be asked for again */
+
+typedef struct thing_s  thing_t;
+
+struct thing_s {
+    thing_t       *next;                /* an older one */
+    endpoint_e     ep;                  /* EP_FILE, EP_BATCH or EP_RESPONSE */
+    char           id[96];
+    buf_t          json, data;
+};
 
 
 typedef struct {
@@ -163,7 +210,10 @@ typedef struct {
     spec_t         step[SIM_STEPS];     /* the /__fault script */
     int            nstep, cur;
 
+    thing_t       *things;              /* the newest first */
+
     buf_t          last_head, last_body;
+    buf_t          last_form;           /* JSON, empty: it was no form */
     uint64_t       last_bytes;
     unsigned char  last_sha1[20];
     int            last_sha1_set;
@@ -185,8 +235,9 @@ typedef struct {
     char           val[256];
 
     char           model[256];
-    char           stream, include_usage;
-    long           max_tokens;
+    char           stream, include_usage, nostore;
+    long           max_tokens, n;
+    char           previous[96], input_file[96], endpoint[64];
 } scan_t;
 
 
@@ -217,6 +268,9 @@ struct conn_s {
     char           started, waited, chunked_body, logged;
 
     buf_t          in, out, head, body;
+    buf_t          form;                /* the whole of a multipart body */
+    buf_t          page;                /* of a.page */
+    char           boundary[80];        /* empty: it is none */
     size_t         out_off;
 
     uint64_t       body_bytes;          /* read so far */
@@ -257,8 +311,21 @@ void request_input(conn_t *c);
 void request_feed(conn_t *c, const char *p, size_t n);
 void request_done(conn_t *c);
 
+/* form.c */
+
+int form_read(conn_t *c);
+void form_boundary(conn_t *c, const char *type, size_t n);
+void form_report(const answer_t *a, buf_t *b);
+
+/* store.c */
+
+void store_answer(conn_t *c);
+void store_free(port_t *port);
+
 /* util.c */
 
+void hex_string(char *dst, const unsigned char *p, size_t n);
+void sha1_hex(char *dst, const void *p, size_t n);
 void buf_grow(buf_t *b, size_t n);
 void buf_add(buf_t *b, const void *p, size_t n);
 void buf_str(buf_t *b, const char *s);
@@ -271,10 +338,18 @@ void scan_feed(scan_t *s, const char *p, size_t n);
 /* shapes.c */
 
 void shape_plain_body(const answer_t *a, buf_t *b);
+void shape_text(const answer_t *a, buf_t *b);   /* a JSON string */
+void shape_usage(const answer_t *a, buf_t *b);  /* ,"usage":{...} */
 int shape_npre(const answer_t *a);
 void shape_pre_event(answer_t *a, buf_t *b);
 void shape_content_event(answer_t *a, buf_t *b);
 int shape_post_event(answer_t *a, buf_t *b);    /* 0: there are no more */
+
+/* transcript.c */
+
+void transcript_body(const answer_t *a, buf_t *b);
+void transcript_event(const answer_t *a, buf_t *b);
+int transcript_post(answer_t *a, buf_t *b);
 
 /* answer.c */
 

@@ -58,7 +58,7 @@ http_reason(int status)
 static void
 last_event(answer_t *a, buf_t *b)
 {
-    a->idx = a->ep == EP_RESPONSES ? 3 : 2;
+    a->idx = a->ep == EP_RESPONSES ? 3 : a->ep == EP_TRANSCRIPTIONS ? 0 : 2;
     a->include_usage = 0;
     shape_post_event(a, b);
 }
@@ -335,8 +335,14 @@ put_head(conn_t *c, size_t length)
     } else if (a->special || a->simulated_error) {
         type = error_content_type(a);
 
+    } else if (a->type) {
+        type = a->type;
+
     } else if (a->stream) {
         type = "text/event-stream; charset=utf-8";
+
+    } else if (a->ep == EP_SPEECH) {
+        type = "audio/mpeg";
     }
 
     buf_fmt(b, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n", a->status,
@@ -554,6 +560,9 @@ answer_begin(conn_t *c)
 
     if (a->special || a->simulated_error) {
         a->stream = 0;
+
+    } else if (!error) {
+        store_answer(c);
     }
 
     a->phase = PH_PRE;

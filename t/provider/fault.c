@@ -40,6 +40,7 @@ static const param_t  params[] = {
       "usage=off: no usage anywhere" },
     { "done", T_OFF, offsetof(spec_t, done_off), 0, 0,
       "done=off: no [DONE] or other last event" },
+    P_STR("tier", tier, "service_tier to report"),
     P_STR("content_type", content_type, "Content-Type of the answer"),
     P_FLAG("nochunk", nochunk, "body delimited by the close"),
     P_FLAG("chunked", chunked, "chunked even when not streamed"),

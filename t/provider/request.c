@@ -53,6 +53,7 @@ record_last(conn_t *c)
 
     port->last_head.len = 0;
     port->last_body.len = 0;
+    port->last_form.len = 0;
     buf_add(&port->last_head, c->head.p, c->head.len);
     buf_add(&port->last_body, c->body.p, c->body.len);
     port->last_bytes = c->body_bytes;
@@ -81,10 +82,11 @@ page_stats(conn_t *c, buf_t *b)
     port_t   *port = c->port;
     stats_t  *st = &port->st;
 
-    buf_fmt(b, "{\"name\":\"%s\",\"requests\":%lu,\"streams\":%lu,"
+    buf_fmt(b, "{\"name\":\"%s\",\"requests\":%lu,\"models\":%lu,"
+            "\"streams\":%lu,"
             "\"completed\":%lu,\"aborted\":%lu,\"connections\":%lu,"
             "\"open_connections\":%ld,\"by_status\":{", port->name,
-            st->requests, st->streams, st->completed, st->aborted,
+            st->requests, st->models, st->streams, st->completed, st->aborted,
             st->connections, port->open);
 
     for (i = 0; i < 1000; i++) {
@@ -140,7 +142,8 @@ next_header(const char *p, const char *end, const char **name, size_t *nname,
 static void
 page_last(conn_t *c, buf_t *b)
 {
-    int             i, n = 0;
+    int             n = 0;
+    char            hex[41];
     size_t          nname, nval;
     port_t         *port = c->port;
     const char     *p, *end, *sp, *sp2, *name, *val;
@@ -180,15 +183,16 @@ page_last(conn_t *c, buf_t *b)
                    port->last_body.len, sha, NULL, sha1(), NULL);
     }
 
-    buf_fmt(b, "],\"body_bytes\":%llu,\"body_sha1\":\"",
-            (unsigned long long) port->last_bytes);
+    hex_string(hex, sha, 20);
+    buf_fmt(b, "],\"body_bytes\":%llu,\"body_sha1\":\"%s\",\"body\":",
+            (unsigned long long) port->last_bytes, hex);
+    buf_json(b, port->last_body.p, port->last_body.len);
 
-    for (i = 0; i < 20; i++) {
-        buf_fmt(b, "%02x", sha[i]);
+    if (port->last_form.len) {
+        buf_str(b, ",\"form\":");
+        buf_add(b, port->last_form.p, port->last_form.len);
     }
 
-    buf_str(b, "\",\"body\":");
-    buf_json(b, port->last_body.p, port->last_body.len);
     buf_fmt(b, ",\"tls\":%s,\"tls_session_reused\":%s,\"tls_sni\":",
             port->last_tls ? "true" : "false",
             port->last_reused ? "true" : "false");
@@ -298,49 +302,103 @@ serve_page(conn_t *c)
 }
 
 
-static int
-ends_with(const char *s, size_t n, const char *tail)
-{
-    size_t  k = strlen(tail);
+/*
+ * The first row whose path is the end of the request's decides.  A "*" is a
+ * segment, which is the id of something that was made before.
+ */
 
-    return n >= k && memcmp(s + n - k, tail, k) == 0;
+typedef struct {
+    const char  *path;
+    const char  *methods;
+    endpoint_e   ep;
+    int          streams;
+} row_t;
+
+static const row_t  rows[] = {
+    { "/chat/completions",     "POST",       EP_CHAT,           1 },
+    { "/completions",          "POST",       EP_COMPLETIONS,    1 },
+    { "/embeddings",           "POST",       EP_EMBEDDINGS,     0 },
+    { "/responses",            "POST",       EP_RESPONSES,      1 },
+    { "/responses/*",          "GET DELETE", EP_RESPONSE,       0 },
+    { "/messages",             "POST",       EP_MESSAGES,       1 },
+    { "/moderations",          "POST",       EP_MODERATIONS,    0 },
+    { "/images/generations",   "POST",       EP_IMAGES,         0 },
+    { "/images/edits",         "POST",       EP_IMAGES,         0 },
+    { "/images/variations",    "POST",       EP_IMAGES,         0 },
+    { "/audio/speech",         "POST",       EP_SPEECH,         0 },
+    { "/audio/transcriptions", "POST",       EP_TRANSCRIPTIONS, 1 },
+    { "/audio/translations",   "POST",       EP_TRANSCRIPTIONS, 0 },
+    { "/rerank",               "POST",       EP_RERANK,         0 },
+    { "/files",                "GET POST",   EP_FILES,          0 },
+    { "/files/*",              "GET DELETE", EP_FILE,           0 },
+    { "/files/*/content",      "GET",        EP_FILE_CONTENT,   0 },
+    { "/batches",              "GET POST",   EP_BATCHES,        0 },
+    { "/batches/*",            "GET",        EP_BATCH,          0 },
+    { "/models",               "GET",        EP_MODELS,         0 },
+};
+
+static const row_t  no_row = { "", "", EP_UNKNOWN, 0 };
+
+
+/* from the end of both; the segment of "*" goes into id */
+
+static int
+path_ends(const char *uri, size_t n, const char *path, char *id, size_t size)
+{
+    size_t  k = strlen(path), end;
+
+    while (k) {
+        if (path[k - 1] != '*') {
+            if (n == 0 || uri[n - 1] != path[k - 1]) {
+                return 0;
+            }
+            n--;
+            k--;
+            continue;
+        }
+
+        for (end = n, k--; n && uri[n - 1] != '/'; n--) {
+            /* void */
+        }
+
+        if (n == end || end - n >= size) {
+            return 0;
+        }
+
+        memcpy(id, uri + n, end - n);
+        id[end - n] = '\0';
+    }
+
+    return 1;
 }
 
 
-static endpoint_e
-find_endpoint(const char *uri, size_t n)
+static const row_t *
+find_row(conn_t *c)
 {
-    const char  *q = memchr(uri, '?', n);
+    size_t       i, n = c->uri_len;
+    const char  *uri = c->head.p + c->uri_off, *q = memchr(uri, '?', n);
 
     if (q) {
         n = (size_t) (q - uri);
     }
 
-    if (ends_with(uri, n, "/chat/completions")) {
-        return EP_CHAT;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (path_ends(uri, n, rows[i].path, c->a.thing, sizeof(c->a.thing))) {
+            return &rows[i];
+        }
     }
 
-    if (ends_with(uri, n, "/completions")) {
-        return EP_COMPLETIONS;
-    }
+    return &no_row;
+}
 
-    if (ends_with(uri, n, "/embeddings")) {
-        return EP_EMBEDDINGS;
-    }
 
-    if (ends_with(uri, n, "/responses")) {
-        return EP_RESPONSES;
-    }
+static int
+has_method(const row_t *row, const char *method)
+{
+    const char  *p = strstr(row->methods, method);
 
-    if (ends_with(uri, n, "/messages")) {
-        return EP_MESSAGES;
-    }
-
-    if (ends_with(uri, n, "/models")) {
-        return EP_MODELS;
-    }
-
-    return EP_UNKNOWN;
+    return p && (p[strlen(method)] == ' ' || p[strlen(method)] == '\0');
 }
 
 
@@ -369,10 +427,11 @@ choose_early(conn_t *c)
 static void
 request_ready(conn_t *c)
 {
-    int        get;
-    scan_t    *s = &c->scan;
-    spec_t    *sp = &c->a.sp;
-    answer_t  *a = &c->a;
+    int           bad;
+    scan_t       *s = &c->scan;
+    spec_t       *sp = &c->a.sp;
+    answer_t     *a = &c->a;
+    const row_t  *row;
 
     c->state = ST_ANSWER;
 
@@ -383,6 +442,7 @@ request_ready(conn_t *c)
 
     c->port->st.requests++;
     record_last(c);
+    bad = c->boundary[0] && form_read(c) != 0;
 
     memcpy(a->model, s->model, sizeof(a->model));
 
@@ -390,13 +450,17 @@ request_ready(conn_t *c)
         *sp = default_spec;
     }
 
-    get = strcmp(a->method, "GET") == 0;
-    a->ep = find_endpoint(c->head.p + c->uri_off, c->uri_len);
+    row = find_row(c);
+    a->ep = row->ep;
+    c->port->st.models += a->ep == EP_MODELS;
     a->id = ++request_id;
     a->created = (long) time(NULL);
     a->name = c->port->name;
     a->include_usage = s->include_usage;
-    a->stream = s->stream && a->ep != EP_EMBEDDINGS && a->ep != EP_MODELS;
+    a->n = s->n > 1 ? s->n > 100 ? 100 : s->n : 1;
+    a->stream = s->stream && row->streams;
+    a->nostore = s->nostore;
+    memcpy(a->previous, s->previous, sizeof(a->previous));
     a->words = sp->words >= 0 ? sp->words : 8;
 
     if (s->max_tokens > 0 && s->max_tokens < a->words) {
@@ -429,9 +493,13 @@ request_ready(conn_t *c)
         a->special = SP_NOT_FOUND;
         a->status = 404;
 
-    } else if (get != (a->ep == EP_MODELS)) {
+    } else if (!has_method(row, a->method)) {
         a->special = SP_METHOD;
         a->status = 405;
+
+    } else if (bad) {
+        a->special = SP_BAD_REQUEST;
+        a->status = 400;
     }
 
     if (a->special) {
@@ -463,6 +531,11 @@ body_data(conn_t *c, const char *p, size_t n)
     }
 
     buf_add(&c->body, p, n < room ? n : room);
+
+    if (c->boundary[0]) {
+        buf_add(&c->form, p, n);
+    }
+
     scan_feed(&c->scan, p, n);
     c->body_bytes += n;
 
@@ -659,6 +732,12 @@ parse_headers(conn_t *c, const char *p, const char *end)
             }
             break;
 
+        case 12:
+            if (is(n, nn, "content-type")) {
+                form_boundary(c, v, nv);
+            }
+            break;
+
         case 13:
             if (is(n, nn, "authorization")) {
                 check_key(c, v, nv);
@@ -722,8 +801,11 @@ parse_head(conn_t *c)
     c->sim_error[0] = '\0';
     memset(&c->scan, 0, offsetof(scan_t, key));
     c->scan.model[0] = '\0';
-    c->scan.stream = c->scan.include_usage = 0;
-    c->scan.max_tokens = 0;
+    c->scan.stream = c->scan.include_usage = c->scan.nostore = 0;
+    c->scan.max_tokens = c->scan.n = 0;
+    c->scan.previous[0] = c->scan.input_file[0] = c->scan.endpoint[0] = '\0';
+    c->boundary[0] = '\0';
+    c->form.len = 0;
     memset(&c->a, 0, sizeof(answer_t));
     spec_init(&c->a.sp);
 
@@ -895,6 +977,9 @@ request_done(conn_t *c)
 
     EVP_MD_CTX_free(c->sha);
     c->sha = NULL;
+
+    buf_free(&c->form);
+    buf_free(&c->page);
 
     if (c->body.cap > 8192) {
         buf_free(&c->body);

@@ -15,10 +15,17 @@ put_model(const answer_t *a, buf_t *b)
 }
 
 
+static const char *
+service_tier(const answer_t *a, const char *standard)
+{
+    return a->sp.tier[0] ? a->sp.tier : standard;
+}
+
+
 /* ,"usage":{...} in the shape of the endpoint, or nothing */
 
-static void
-put_usage(const answer_t *a, buf_t *b)
+void
+shape_usage(const answer_t *a, buf_t *b)
 {
     if (a->sp.usage_off) {
         return;
@@ -43,8 +50,29 @@ put_usage(const answer_t *a, buf_t *b)
         buf_fmt(b, ",\"usage\":{\"input_tokens\":%lu,"
                 "\"cache_creation_input_tokens\":0,"
                 "\"cache_read_input_tokens\":%lu,\"output_tokens\":%lu,"
-                "\"service_tier\":\"standard\"}", a->prompt - a->cached,
-                a->cached, a->completion);
+                "\"service_tier\":\"%s\"}", a->prompt - a->cached,
+                a->cached, a->completion, service_tier(a, "standard"));
+        break;
+
+    case EP_IMAGES:
+        buf_fmt(b, ",\"usage\":{\"input_tokens\":%lu,"
+                "\"input_tokens_details\":{\"text_tokens\":%lu,"
+                "\"image_tokens\":0},\"output_tokens\":%lu,"
+                "\"total_tokens\":%lu}", a->prompt, a->prompt, a->completion,
+                a->prompt + a->completion);
+        break;
+
+    case EP_TRANSCRIPTIONS:
+        buf_fmt(b, ",\"usage\":{\"type\":\"tokens\",\"input_tokens\":%lu,"
+                "\"input_token_details\":{\"text_tokens\":0,"
+                "\"audio_tokens\":%lu},\"output_tokens\":%lu,"
+                "\"total_tokens\":%lu}", a->prompt, a->prompt, a->completion,
+                a->prompt + a->completion);
+        break;
+
+    case EP_RERANK:
+        buf_str(b, ",\"meta\":{\"api_version\":{\"version\":\"2\"},"
+                   "\"billed_units\":{\"search_units\":1}}");
         break;
 
     default:
@@ -62,8 +90,8 @@ put_usage(const answer_t *a, buf_t *b)
 
 /* the whole text as a JSON string, filled up or cut to size= bytes */
 
-static void
-put_text(const answer_t *a, buf_t *b)
+void
+shape_text(const answer_t *a, buf_t *b)
 {
     int     i;
     size_t  start, size;
@@ -101,12 +129,12 @@ chat_body(const answer_t *a, buf_t *b)
     put_model(a, b);
     buf_str(b, ",\"choices\":[{\"index\":0,\"message\":"
                "{\"role\":\"assistant\",\"content\":");
-    put_text(a, b);
+    shape_text(a, b);
     buf_fmt(b, ",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,"
             "\"finish_reason\":\"%s\"}]", a->cut_short ? "length" : "stop");
-    put_usage(a, b);
-    buf_fmt(b, ",\"service_tier\":\"default\",\"system_fingerprint\":"
-            "\"fp_%s\"}\n", a->name);
+    shape_usage(a, b);
+    buf_fmt(b, ",\"service_tier\":\"%s\",\"system_fingerprint\":"
+            "\"fp_%s\"}\n", service_tier(a, "default"), a->name);
 }
 
 
@@ -117,10 +145,10 @@ completions_body(const answer_t *a, buf_t *b)
             "\"created\":%ld,\"model\":", a->id, a->created);
     put_model(a, b);
     buf_str(b, ",\"choices\":[{\"text\":");
-    put_text(a, b);
+    shape_text(a, b);
     buf_fmt(b, ",\"index\":0,\"logprobs\":null,\"finish_reason\":\"%s\"}]",
             a->cut_short ? "length" : "stop");
-    put_usage(a, b);
+    shape_usage(a, b);
     buf_fmt(b, ",\"system_fingerprint\":\"fp_%s\"}\n", a->name);
 }
 
@@ -132,7 +160,7 @@ embeddings_body(const answer_t *a, buf_t *b)
                "\"index\":0,\"embedding\":[0.0125,-0.25,0.5,0.0625,-0.75,"
                "0.125,0.375,-0.03125]}],\"model\":");
     put_model(a, b);
-    put_usage(a, b);
+    shape_usage(a, b);
     buf_str(b, "}\n");
 }
 
@@ -163,10 +191,10 @@ response_object(const answer_t *a, buf_t *b, int completed)
 {
     int  whole = completed && !a->cut_short;
 
-    buf_fmt(b, "{\"id\":\"resp_sim%lu\",\"object\":\"response\","
+    buf_fmt(b, "{\"id\":\"resp_%s_%lu\",\"object\":\"response\","
             "\"created_at\":%ld,\"status\":\"%s\",\"error\":null,"
             "\"incomplete_details\":%s,\"instructions\":null,\"model\":",
-            a->id, a->created,
+            a->name, a->id, a->created,
             whole ? "completed" : completed ? "incomplete" : "in_progress",
             completed && !whole ? "{\"reason\":\"max_output_tokens\"}"
                                 : "null");
@@ -179,16 +207,25 @@ response_object(const answer_t *a, buf_t *b, int completed)
                 "[{\"type\":\"output_text\",\"annotations\":[],"
                 "\"logprobs\":[],\"text\":", a->id,
                 whole ? "completed" : "incomplete");
-        put_text(a, b);
+        shape_text(a, b);
         buf_str(b, "}]}");
     }
 
-    buf_str(b, "],\"parallel_tool_calls\":true,\"previous_response_id\":null,"
-               "\"store\":false,\"tool_choice\":\"auto\",\"tools\":[],"
-               "\"metadata\":{}");
+    buf_str(b, "],\"parallel_tool_calls\":true,\"previous_response_id\":");
+
+    if (a->previous[0]) {
+        buf_json(b, a->previous, strlen(a->previous));
+    } else {
+        buf_str(b, "null");
+    }
+
+    buf_fmt(b, ",\"store\":%s,\"tool_choice\":\"auto\",\"tools\":[],"
+            "\"metadata\":{},\"service_tier\":\"%s\"",
+            a->nostore ? "false" : "true",
+            completed ? service_tier(a, "default") : "auto");
 
     if (completed) {
-        put_usage(a, b);
+        shape_usage(a, b);
     } else {
         buf_str(b, ",\"usage\":null");
     }
@@ -205,10 +242,80 @@ messages_body(const answer_t *a, buf_t *b)
     buf_fmt(b, ",\"id\":\"msg_sim%lu\",\"type\":\"message\","
             "\"role\":\"assistant\",\"content\":[{\"type\":\"text\","
             "\"text\":", a->id);
-    put_text(a, b);
+    shape_text(a, b);
     buf_fmt(b, "}],\"stop_reason\":\"%s\",\"stop_sequence\":null",
             a->cut_short ? "max_tokens" : "end_turn");
-    put_usage(a, b);
+    shape_usage(a, b);
+    buf_str(b, "}\n");
+}
+
+
+/* what stands for an image has the length of a text */
+
+static void
+images_body(const answer_t *a, buf_t *b)
+{
+    long  i;
+
+    buf_fmt(b, "{\"created\":%ld,\"data\":[", a->created);
+
+    for (i = 0; i < a->n; i++) {
+        buf_str(b, i ? ",{\"b64_json\":" : "{\"b64_json\":");
+        shape_text(a, b);
+        buf_str(b, "}");
+    }
+
+    buf_str(b, "]");
+    shape_usage(a, b);
+    form_report(a, b);
+    buf_str(b, "}\n");
+}
+
+
+static void
+moderations_body(const answer_t *a, buf_t *b)
+{
+    size_t              i;
+    static const char  *names[] = { "harassment", "hate", "sexual",
+                                    "violence" };
+
+    buf_fmt(b, "{\"id\":\"modr-sim%lu\",\"model\":", a->id);
+    put_model(a, b);
+    buf_str(b, ",\"results\":[{\"flagged\":false,\"categories\":{");
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        buf_fmt(b, "%s\"%s\":false", i ? "," : "", names[i]);
+    }
+
+    buf_str(b, "},\"category_scores\":{");
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        buf_fmt(b, "%s\"%s\":0.00125", i ? "," : "", names[i]);
+    }
+
+    buf_str(b, "}}]}\n");
+}
+
+
+/* bytes that are no text and no JSON */
+
+static void
+speech_body(const answer_t *a, buf_t *b)
+{
+    size_t  size = a->sp.size >= 0 ? (size_t) a->sp.size : 2048;
+
+    buf_grow(b, size);
+    memset(b->p + b->len, 0xff, size);
+    b->len += size;
+}
+
+
+static void
+rerank_body(const answer_t *a, buf_t *b)
+{
+    buf_fmt(b, "{\"id\":\"rerank-sim%lu\",\"results\":[{\"index\":0,"
+            "\"relevance_score\":0.99}]", a->id);
+    shape_usage(a, b);
     buf_str(b, "}\n");
 }
 
@@ -216,6 +323,11 @@ messages_body(const answer_t *a, buf_t *b)
 void
 shape_plain_body(const answer_t *a, buf_t *b)
 {
+    if (a->page) {
+        buf_add(b, a->page->p, a->page->len);
+        return;
+    }
+
     switch (a->ep) {
 
     case EP_CHAT:
@@ -239,6 +351,26 @@ shape_plain_body(const answer_t *a, buf_t *b)
         messages_body(a, b);
         break;
 
+    case EP_IMAGES:
+        images_body(a, b);
+        break;
+
+    case EP_SPEECH:
+        speech_body(a, b);
+        break;
+
+    case EP_RERANK:
+        rerank_body(a, b);
+        break;
+
+    case EP_MODERATIONS:
+        moderations_body(a, b);
+        break;
+
+    case EP_TRANSCRIPTIONS:
+        transcript_body(a, b);
+        break;
+
     default:
         models_body(a, b);
     }
@@ -254,11 +386,11 @@ chat_chunk(const answer_t *a, buf_t *b, const char *choices, int with_usage)
             "\"object\":\"chat.completion.chunk\",\"created\":%ld,\"model\":",
             a->id, a->created);
     put_model(a, b);
-    buf_fmt(b, ",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_%s\""
-            ",\"choices\":[%s]", a->name, choices);
+    buf_fmt(b, ",\"service_tier\":\"%s\",\"system_fingerprint\":\"fp_%s\""
+            ",\"choices\":[%s]", service_tier(a, "default"), a->name, choices);
 
     if (with_usage) {
-        put_usage(a, b);
+        shape_usage(a, b);
 
     } else if (a->include_usage && !a->sp.usage_off) {
         buf_str(b, ",\"usage\":null");
@@ -284,7 +416,7 @@ completions_chunk(const answer_t *a, buf_t *b, const char *text,
     put_model(a, b);
 
     if (with_usage) {
-        put_usage(a, b);
+        shape_usage(a, b);
 
     } else if (a->include_usage && !a->sp.usage_off) {
         buf_str(b, ",\"usage\":null");
@@ -337,8 +469,8 @@ shape_pre_event(answer_t *a, buf_t *b)
                 buf_fmt(b, ",\"usage\":{\"input_tokens\":%lu,"
                         "\"cache_creation_input_tokens\":0,"
                         "\"cache_read_input_tokens\":%lu,\"output_tokens\":1,"
-                        "\"service_tier\":\"standard\"}",
-                        a->prompt - a->cached, a->cached);
+                        "\"service_tier\":\"%s\"}", a->prompt - a->cached,
+                        a->cached, service_tier(a, "standard"));
             }
             buf_str(b, "}}\n\n");
             return;
@@ -410,6 +542,10 @@ shape_content_event(answer_t *a, buf_t *b)
                 a->id, a->seq++);
         break;
 
+    case EP_TRANSCRIPTIONS:
+        transcript_event(a, b);
+        break;
+
     default:
         named(b, "content_block_delta");
         buf_fmt(b, ",\"index\":0,\"delta\":{\"type\":\"text_delta\","
@@ -472,7 +608,7 @@ responses_post(answer_t *a, buf_t *b)
         named(b, "response.output_text.done");
         buf_fmt(b, ",\"content_index\":0,\"item_id\":\"msg_sim%lu\","
                 "\"logprobs\":[],\"output_index\":0,\"text\":", a->id);
-        put_text(a, b);
+        shape_text(a, b);
         break;
 
     case 1:
@@ -480,7 +616,7 @@ responses_post(answer_t *a, buf_t *b)
         buf_fmt(b, ",\"content_index\":0,\"item_id\":\"msg_sim%lu\","
                 "\"output_index\":0,\"part\":{\"type\":\"output_text\","
                 "\"annotations\":[],\"logprobs\":[],\"text\":", a->id);
-        put_text(a, b);
+        shape_text(a, b);
         buf_str(b, "}");
         break;
 
@@ -490,7 +626,7 @@ responses_post(answer_t *a, buf_t *b)
                 "\"status\":\"completed\",\"content\":[{\"type\":"
                 "\"output_text\",\"annotations\":[],\"logprobs\":[],"
                 "\"text\":", a->id);
-        put_text(a, b);
+        shape_text(a, b);
         buf_str(b, "}],\"role\":\"assistant\"},\"output_index\":0");
         break;
 
@@ -554,8 +690,9 @@ int
 shape_post_event(answer_t *a, buf_t *b)
 {
     switch (a->ep) {
-    case EP_RESPONSES:  return responses_post(a, b);
-    case EP_MESSAGES:   return messages_post(a, b);
-    default:            return openai_post(a, b);
+    case EP_RESPONSES:       return responses_post(a, b);
+    case EP_MESSAGES:        return messages_post(a, b);
+    case EP_TRANSCRIPTIONS:  return transcript_post(a, b);
+    default:                 return openai_post(a, b);
     }
 }

@@ -77,6 +77,32 @@ buf_fmt(buf_t *b, const char *fmt, ...)
 }
 
 
+/* 2n digits and a NUL */
+
+void
+hex_string(char *dst, const unsigned char *p, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        sprintf(dst + 2 * i, "%02x", p[i]);
+    }
+}
+
+
+void
+sha1_hex(char *dst, const void *p, size_t n)
+{
+    unsigned char  sum[20];
+
+    if (EVP_Digest(n ? p : "", n, sum, NULL, EVP_sha1(), NULL) != 1) {
+        abort();
+    }
+
+    hex_string(dst, sum, sizeof(sum));
+}
+
+
 /* length of the valid UTF-8 sequence at p, or 0 */
 
 static size_t
@@ -212,6 +238,23 @@ scan_unescape(char *dst, size_t size, const char *s)
 }
 
 
+/* what names something that was made before */
+
+static void
+scan_reference(scan_t *s)
+{
+    if (strcmp(s->key, "previous_response_id") == 0) {
+        scan_unescape(s->previous, sizeof(s->previous), s->val);
+
+    } else if (strcmp(s->key, "input_file_id") == 0) {
+        scan_unescape(s->input_file, sizeof(s->input_file), s->val);
+
+    } else if (strcmp(s->key, "endpoint") == 0) {
+        scan_unescape(s->endpoint, sizeof(s->endpoint), s->val);
+    }
+}
+
+
 static void
 scan_value(scan_t *s, int string)
 {
@@ -240,6 +283,15 @@ scan_value(scan_t *s, int string)
                || strcmp(s->key, "max_output_tokens") == 0)
     {
         s->max_tokens = string ? 0 : strtol(s->val, NULL, 10);
+
+    } else if (strcmp(s->key, "n") == 0) {
+        s->n = string ? 0 : strtol(s->val, NULL, 10);
+
+    } else if (strcmp(s->key, "store") == 0) {
+        s->nostore = !string && strcmp(s->val, "false") == 0;
+
+    } else if (string) {
+        scan_reference(s);
     }
 }
 

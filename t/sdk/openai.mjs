@@ -5,6 +5,7 @@
 //
 //   AI_BASE_URL     the gateway, such as http://127.0.0.1:8080/v1
 //   AI_MODEL        a model that it serves (gpt-4o-mini)
+//   AI_API_KEY      a key for it (where it has keys)
 //   AI_SERVED_BY    the account that must answer, since the first one fails
 //   AI_TOOL_MODEL   a model whose last account is tools.mjs; without it the
 //                   tests of tool calls are skipped
@@ -17,43 +18,19 @@
 // tells them what to do (t/provider/README.md).
 
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
-import { appendFileSync } from "node:fs";
 import test from "node:test";
 
 import OpenAI from "openai";
 
-const baseURL = process.env.AI_BASE_URL;
-const model = process.env.AI_MODEL || "gpt-4o-mini";
+import { baseURL, collect, fetchWithId, messages, model, oneRequest }
+  from "./gateway.mjs";
+
 const toolModel = process.env.AI_TOOL_MODEL;
 const servedBy = process.env.AI_SERVED_BY;
-const idFile = process.env.AI_REQUEST_IDS;
-
-if (!baseURL) {
-  console.error("AI_BASE_URL is not set, see the top of this file");
-  process.exit(2);
-}
-
-// Every request has an id of its own, also one that the client repeats.
-
-let sent = 0;
-
-function fetchWithId(url, init) {
-  const headers = new Headers(init.headers);
-  const id = randomUUID();
-
-  headers.set("X-Request-ID", id);
-  sent++;
-  if (idFile) {
-    appendFileSync(idFile, id + "\n");
-  }
-
-  return fetch(url, { ...init, headers });
-}
 
 const client = new OpenAI({
   baseURL,
-  apiKey: "sk-anything",
+  apiKey: process.env.AI_API_KEY || "sk-anything",
   fetch: fetchWithId,
   timeout: 20000,
 });
@@ -61,8 +38,6 @@ const client = new OpenAI({
 // Errors are wanted as they are, and not three times.
 
 const once = client.withOptions({ maxRetries: 0 });
-
-const messages = [{ role: "user", content: "Say hello." }];
 
 function sim(spec) {
   return { headers: { "X-Sim": spec } };
@@ -78,26 +53,6 @@ function checkServed(response, account = servedBy) {
   if (account) {
     assert.equal(response.headers.get("x-ai-account"), account);
   }
-}
-
-// The client must get by without its own retries.
-
-async function oneRequest(code) {
-  const before = sent;
-  const result = await code();
-
-  assert.equal(sent - before, 1, "the client had to send more than once");
-  return result;
-}
-
-async function collect(stream) {
-  const chunks = [];
-
-  for await (const chunk of stream) {
-    chunks.push(chunk);
-  }
-
-  return chunks;
 }
 
 function textOf(chunks) {

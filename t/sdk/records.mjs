@@ -4,12 +4,17 @@
 //
 // Exits with 0 if each request id of the file IDS has exactly one record of
 // kind "request" among the records on standard input, and no other id has
-// one.  The records are lines of JSON (ai_usage file:) or what "redis-cli
+// one, and these have what the file says of them.  A line of IDS is an id, or
+// an id and fields, "name=value", where "-" stands for an absent field.  The
+// records are lines of JSON (ai_usage file:) or what "redis-cli
 // XRANGE" prints into a pipe: an entry's id, then names and values in turn.
 
 import { readFileSync } from "node:fs";
 
-const ids = readFileSync(process.argv[2], "utf8").split("\n").filter(Boolean);
+const words = readFileSync(process.argv[2], "utf8").split("\n").filter(Boolean)
+  .map((line) => line.split(" "));
+const ids = words.filter((w) => w.length === 1).map(([id]) => id);
+const expected = words.filter((w) => w.length > 1);
 const lines = readFileSync(0, "utf8").split("\n");
 const records = [];
 
@@ -44,9 +49,27 @@ for (const [id, n] of count) {
   }
 }
 
+for (const [id, ...fields] of expected) {
+  const record = requests.find((r) => r.request_id === id) ?? {};
+
+  for (const [name, value] of fields.map((f) => f.split("="))) {
+    if (String(record[name] ?? "-") !== value) {
+      wrong.push(`request ${id} has ${name} "${record[name]}", not "${value}"`);
+    }
+  }
+}
+
+// These use no tokens; of a speech and of a moderation nobody tells, nor of a
+// transcription that is bare text.
+
+const untold = ["models", "files", "batches", "stored_responses", "speech",
+  "moderations"];
+
 for (const r of requests) {
-  if (r.outcome === "ok" && !(r.input_tokens > 0)) {
-    wrong.push(`request ${r.request_id} has no input_tokens`);
+  if (r.outcome === "ok" && !untold.includes(r.endpoint) &&
+      !(r.endpoint === "transcriptions" && r.usage_source !== "provider") &&
+      !(r.input_tokens > 0)) {
+    wrong.push(`request ${r.request_id} (${r.endpoint}) has no input_tokens`);
   }
 }
 
@@ -67,7 +90,7 @@ if (!outcomes.client_gone || !outcomes.cut) {
 }
 
 console.log(`${ids.length} requests, ${requests.length} records of kind ` +
-  "request:", Object.entries(outcomes).map(([k, v]) => `${v} ${k}`).join(", "));
+  `request, ${expected.length} of them looked at:`, Object.entries(outcomes).map(([k, v]) => `${v} ${k}`).join(", "));
 
 for (const line of wrong.slice(0, 10)) {
   console.log(`wrong: ${line}`);

@@ -3,7 +3,8 @@
 // An account that calls tools, which the simulated provider does not: it
 // calls the first tool of the request, and the arguments of the call are the
 // request's tools, so that the client can compare them.  Asked with a tool's
-// result it repeats that.
+// result it repeats that.  Asked for an answer by a schema it gives one that
+// fits, in which strings are "ok" and the first of an enumeration.
 //
 //   node tools.mjs      prints the port that it listens on, on 127.0.0.1
 
@@ -12,11 +13,39 @@ import { createServer } from "node:http";
 const head = { id: "chatcmpl-tools", created: 1700000000, model: "tools" };
 const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
 
-function whole(body) {
+function sample(schema, root = schema) {
+  const { type, properties, items, enum: values, $ref: ref } = schema;
+
+  if (ref) {                              // "#/$defs/NAME"
+    return sample(ref.slice(2).split("/").reduce((o, k) => o[k], root), root);
+  }
+
+  switch (values ? "enum" : type) {
+    case "enum": return values[0];
+    case "object":
+      return Object.fromEntries(Object.entries(properties)
+        .map(([name, property]) => [name, sample(property, root)]));
+    case "array": return [sample(items, root)];
+    case "string": return "ok";
+    case "boolean": return true;
+    default: return 7;
+  }
+}
+
+function text(body) {
   const last = body.messages.at(-1);
-  const result = last.role === "tool";
-  const message = result
-    ? { role: "assistant", content: `${last.tool_call_id}: ${last.content}` }
+
+  if (body.response_format?.type === "json_schema") {
+    return JSON.stringify(sample(body.response_format.json_schema.schema));
+  }
+
+  return last.role === "tool" ? `${last.tool_call_id}: ${last.content}` : null;
+}
+
+function whole(body) {
+  const content = text(body);
+  const message = content !== null
+    ? { role: "assistant", content }
     : {
         role: "assistant",
         content: null,
@@ -35,15 +64,16 @@ function whole(body) {
     object: "chat.completion",
     choices: [{
       index: 0, message, logprobs: null,
-      finish_reason: result ? "stop" : "tool_calls",
+      finish_reason: content !== null ? "stop" : "tool_calls",
     }],
     usage,
   };
 }
 
 function* events(body) {
-  const [call] = whole(body).choices[0].message.tool_calls;
-  const text = call.function.arguments;
+  const { message, finish_reason } = whole(body).choices[0];
+  const [call] = message.tool_calls ?? [];
+  const said = call ? call.function.arguments : message.content;
   const chunk = (delta, reason = null) => ({
     ...head,
     object: "chat.completion.chunk",
@@ -51,15 +81,21 @@ function* events(body) {
   });
   const piece = (fields) => chunk({ tool_calls: [{ index: 0, ...fields }] });
 
-  yield chunk({ role: "assistant", content: null });
-  yield piece({ ...call,
-    function: { name: call.function.name, arguments: "" } });
+  yield chunk({ role: "assistant", content: call ? null : "" });
 
-  for (let i = 0; i < text.length; i += 9) {
-    yield piece({ function: { arguments: text.slice(i, i + 9) } });
+  if (call) {
+    yield piece({ ...call,
+      function: { name: call.function.name, arguments: "" } });
   }
 
-  yield chunk({}, "tool_calls");
+  for (let i = 0; i < said.length; i += 9) {
+    const part = said.slice(i, i + 9);
+
+    yield call ? piece({ function: { arguments: part } })
+               : chunk({ content: part });
+  }
+
+  yield chunk({}, finish_reason);
 
   if (body.stream_options?.include_usage) {
     yield { ...head, object: "chat.completion.chunk", choices: [], usage };

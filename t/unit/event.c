@@ -33,6 +33,7 @@ typedef struct {
 
 static ngx_http_ai_judgement_t  out;
 static ngx_uint_t               plain;      /* of the last event */
+static ngx_int_t                written;
 
 
 static ngx_uint_t
@@ -75,6 +76,7 @@ ngx_http_ai_test_kind(const char *name, const char *text, size_t carry_size)
 
     kind = ngx_http_ai_classify_event(provider, &ev, &out);
     plain = ngx_http_ai_classify_plain(&ev);
+    written = ngx_http_ai_classify_text(&ev);
 
     t_eq(ngx_http_ai_classify_event(provider, &ev, NULL), kind);
 
@@ -480,17 +482,20 @@ ngx_http_ai_test_plain(void)
         const char  *text;
         ngx_uint_t   plain;
     } rows[] = {
-        { CHUNK("{\"content\":\"a\"}"), 1 },
-        { CHUNK("{}"), 1 },
+        { CHUNK("{\"content\":\"a\"}"), 2 },
+        { CHUNK("{}"), 2 },
         { CHUNK("{\"content\":\" say \\\"error\\\": \\\"x\\\" : y 12:30\"}"),
           0 },
-        { CHUNK("{\"content\":\" \\\"error\\\": and 12:30:59\"}"), 1 },
+        { CHUNK("{\"content\":\" \\\"error\\\": and 12:30:59\"}"), 2 },
         { "data: {\"choices\": [{\"delta\": {\"content\": \"a\"}, "
           "\"finish_reason\": null}], \"usage\": null, \"error\": null}\n\n",
-          1 },
-        { "event: content_block_delta\ndata: {\"type\":1}\n\n", 1 },
-        { "event: response.output_text.delta\ndata: {\"error\":1}\n\n", 1 },
-        { "data: {\"type\":\"response.output_text.delta\"}\n\n", 1 },
+          2 },
+        { "event: content_block_delta\ndata: {\"type\":1}\n\n", 2 },
+        { "event: response.output_text.delta\ndata: {\"error\":1}\n\n", 2 },
+        { "data: {\"type\":\"response.output_text.delta\"}\n\n", 2 },
+        { "event: response.output_text.done\ndata: {\"text\":1}\n\n", 1 },
+        { "event: response.audio.delta\ndata: {\"delta\":1}\n\n", 1 },
+        { "event: citation-start\ndata: {}\n\n", 1 },
 
         { "data: {\"error\":{}}\n\n", 0 },
         { "data: {\"error\": \"x\"}\n\n", 0 },
@@ -522,6 +527,94 @@ ngx_http_ai_test_plain(void)
 
         (void) ngx_http_ai_test_kind(NULL, rows[i].text, 0);
         t_eq(plain, rows[i].plain);
+    }
+}
+
+
+/* the text that an event brings */
+
+static void
+ngx_http_ai_test_text(void)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *text;
+        ngx_int_t    len;
+    } rows[] = {
+        { CHUNK("{\"content\":\"abc\"}"), 3 },
+        { CHUNK("{\"role\":\"assistant\",\"content\":\"\"}"), 0 },
+        { CHUNK("{\"content\": \"abc\"}"), 3 },
+        { CHUNK("{\"reasoning_content\":\"abcd\",\"content\":null}"), 4 },
+        { CHUNK("{\"refusal\":\"no\"}"), 2 },
+        { CHUNK("{\"encrypted_content\":\"abc\"}"), 0 },
+        { CHUNK("{\"tool_calls\":[{\"function\":{\"name\":\"weather\","
+                "\"arguments\":\"{\\\"x\\\":1}\"}}]}"), 7 },
+
+        /* told twice, once in other words: the longest counts */
+
+        { CHUNK("{\"content\":\"\",\"reasoning\":\"abcd\","
+                "\"reasoning_details\":[{\"text\":\"abcd\"}]}"), 4 },
+
+        /* escapes are what they stand for */
+
+        { CHUNK("{\"content\":\"a\\n\\\"b\\\\\"}"), 5 },
+        { CHUNK("{\"content\":\"\\u003c\\u4e2d\\ud83d\\ude00\"}"),
+          1 + 3 + 4 },
+        { CHUNK("{\"content\":\"\\\"text\\\":\\\"abcdefgh\\\"\"}"),
+          17 },
+
+        { "data: {\"choices\":[{\"text\":\"abc\",\"index\":0}]}\n\n", 3 },
+        { "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":"
+          "\"abc\"}],\"role\":\"model\"}}]}\r\n\r\n", 3 },
+        { "data: {\"message\":{\"role\":\"assistant\",\"content\":\"abc\"},"
+          "\"done\":false}\n\n", 3 },
+        { "data: {\"response\":\"abc\",\"done\":false}\n\n", 3 },
+
+        /* deltas with names */
+
+        { "event: content_block_delta\ndata: {\"type\":"
+          "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+          "\"text_delta\",\"text\":\"abc\"}}\n\n", 3 },
+        { "event: content_block_delta\ndata: {\"type\":"
+          "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+          "\"thinking_delta\",\"thinking\":\"abc\"}}\n\n", 3 },
+        { "event: content_block_delta\ndata: {\"type\":"
+          "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":"
+          "\"input_json_delta\",\"partial_json\":\"{\\\"a\"}}\n\n", 3 },
+        { "event: content_block_delta\ndata: {\"delta\":{\"type\":"
+          "\"signature_delta\",\"signature\":\"abc\"}}\n\n", 0 },
+        { "data: {\"type\":\"response.output_text.delta\",\"delta\":"
+          "\"abc\",\"obfuscation\":\"0123456789\"}\n\n", 3 },
+        { "event: content-delta\ndata: {\"type\":\"content-delta\","
+          "\"delta\":{\"message\":{\"content\":{\"text\":\"abc\"}}}}\n\n",
+          3 },
+        { "event: tool-call-delta\ndata: {\"delta\":{\"message\":{"
+          "\"tool_calls\":{\"function\":{\"arguments\":\"abc\"}}}}}\n\n",
+          3 },
+
+        /* what is no new text */
+
+        { "event: response.output_text.done\ndata: {\"text\":\"abc\"}\n\n",
+          -1 },
+        { "event: response.audio.delta\ndata: {\"delta\":\"AAAA\"}\n\n",
+          -1 },
+        { "event: image_generation.partial_image\ndata: {}\n\n", -1 },
+        { ": \"content\":\"abc\"\n\n", -1 },
+
+        /* several lines; cut */
+
+        { "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"abc\"}}]}"
+          "\n\n", 3 },
+        { "data: {\"choices\":[{\"delta\":{\"content\":\"ab\\\n\n", 2 },
+        { NULL, 0 }
+    };
+
+    for (i = 0; rows[i].text; i++) {
+        ngx_http_ai_test_note = rows[i].text;
+
+        (void) ngx_http_ai_test_kind(NULL, rows[i].text, 0);
+        t_eq(written, rows[i].len);
     }
 }
 
@@ -565,6 +658,7 @@ static const ngx_http_ai_test_t  tests[] = {
     { "events with names and types", ngx_http_ai_test_named },
     { "events that were cut", ngx_http_ai_test_truncated },
     { "plain events", ngx_http_ai_test_plain },
+    { "text", ngx_http_ai_test_text },
     { "cut anywhere", ngx_http_ai_test_cuts },
     { NULL, NULL }
 };

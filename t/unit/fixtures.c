@@ -5,7 +5,8 @@
 
 
 /*
- * The classifier against answers that providers really gave.  They are
+ * The classifier and the reader of usage against answers that providers
+ * really gave, the latter also with the answers split anywhere.  They are
  * third-party data and not part of this project: the folder is argv[1], or
  * AI_FIXTURES in the environment, or ../shared/fixtures; without it the test
  * is skipped.
@@ -13,11 +14,13 @@
 
 
 #include "ngx_http_ai_test.h"
-#include "ngx_http_ai_classify.h"
+#include "ngx_http_ai_usage_scan.h"
 
 
 #define FIXTURE_COLUMNS  20
 #define FIXTURE_MAX      (4 * 1024 * 1024)
+#define FIXTURE_SPLITS   60
+#define FIXTURE_CARRY    4096
 
 
 enum {
@@ -26,11 +29,15 @@ enum {
     COL_ENDPOINT,
     COL_STATUS,
     COL_STREAM,
-    COL_COMPLETION = 7,
-    COL_REASONING = 9,
-    COL_CLASS = 10,
+    COL_PROMPT = 6,
+    COL_COMPLETION,
+    COL_CACHED,
+    COL_REASONING,
+    COL_CLASS,
+    COL_WRITE = 13,
     COL_FINISH = 15,
-    COL_DONE = 16,
+    COL_DONE,
+    COL_USAGE,
     COL_HEADERS = 18
 };
 
@@ -160,7 +167,7 @@ ngx_http_ai_fixture_event(const ngx_http_ai_provider_t *provider,
 
     t_eq(ngx_http_ai_classify_event(provider, ev, NULL), kind);
 
-    seen->plain += plain;
+    seen->plain += (plain != 0);
     seen->plain_wrong += (plain && (kind & ~NGX_HTTP_AI_EVENT_CONTENT));
 
     seen->content += ((kind & NGX_HTTP_AI_EVENT_CONTENT) != 0);
@@ -248,6 +255,148 @@ ngx_http_ai_fixture_stream(const ngx_http_ai_provider_t *provider)
 }
 
 
+/* the same numbers each time, on every machine */
+
+static uint32_t
+ngx_http_ai_fixture_random(void)
+{
+    static uint32_t  x = 2463534242u;
+
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+
+    return x;
+}
+
+
+/*
+ * Through the reader that the stream room uses, in pieces of up to "piece"
+ * bytes; 0: all at once.  Each piece is copied, so that a look beyond it is
+ * seen.
+ */
+
+static ngx_int_t
+ngx_http_ai_fixture_read(const ngx_http_ai_provider_t *provider,
+    ngx_http_ai_usage_scan_mode_e mode, size_t piece, size_t carry_size,
+    ngx_http_ai_tokens_t *tokens)
+{
+    u_char                    *p, *pos, *copy, carry[FIXTURE_CARRY];
+    size_t                     n;
+    ngx_int_t                  rc;
+    ngx_http_ai_sse_event_t    ev;
+    ngx_http_ai_usage_doc_t    doc;
+    ngx_http_ai_usage_scan_t   scan;
+
+    ngx_http_ai_usage_scan_init(&scan, mode, provider, carry, carry_size,
+                                &doc);
+
+    for (p = body; p < body + body_len; p += n) {
+
+        n = piece ? 1 + ngx_http_ai_fixture_random() % piece : body_len;
+        n = ngx_min(n, (size_t) (body + body_len - p));
+
+        copy = malloc(n);
+        (void) memcpy(copy, p, n);
+        pos = copy;
+
+        if (mode != NGX_HTTP_AI_USAGE_SCAN_SSE) {
+            ngx_http_ai_usage_scan_feed(&scan, copy, n);
+
+        } else {
+            while (ngx_http_ai_usage_scan_next(&scan, &pos, copy + n, &ev)
+                   == NGX_OK)
+            {
+                (void) ngx_http_ai_usage_scan_event(&scan, &ev, NULL);
+            }
+        }
+
+        free(copy);
+    }
+
+    rc = ngx_http_ai_usage_scan_end(&scan);
+
+    /* the end of a long event is judged by what the carry keeps of it */
+
+    if (row[COL_CLASS][0] == '-' && carry_size == FIXTURE_CARRY) {
+        t_eq(rc, NGX_OK);
+    }
+
+    return ngx_http_ai_usage_scan_tokens(&scan, 7, tokens);
+}
+
+
+static void
+ngx_http_ai_fixture_expect(ngx_int_t rc, const ngx_http_ai_tokens_t *tokens)
+{
+    if (row[COL_PROMPT][0] == '\0') {
+
+        /* nothing told, but for seconds and searches */
+
+        t_eq(tokens->found, 0);
+        t_eq(rc, tokens->units ? NGX_OK : NGX_DECLINED);
+        t_eq(tokens->input, tokens->units ? 0 : 7);
+        return;
+    }
+
+    t_eq(rc, NGX_OK);
+    t_eq(tokens->found, 1);
+    t_eq(tokens->estimated, 0);
+    t_eq(tokens->input, atoll(row[COL_PROMPT]));
+    t_eq(tokens->output, atoll(row[COL_COMPLETION]));
+    t_eq(tokens->cache_read, atoll(row[COL_CACHED]));
+    t_eq(tokens->cache_write, atoll(row[COL_WRITE]));
+    t_eq(tokens->reasoning, atoll(row[COL_REASONING]));
+}
+
+
+static void
+ngx_http_ai_fixture_tokens(const ngx_http_ai_provider_t *provider)
+{
+    size_t                          n, piece, carry;
+    ngx_int_t                       rc;
+    ngx_uint_t                      i;
+    ngx_http_ai_tokens_t            whole, split;
+    ngx_http_ai_usage_scan_mode_e   mode;
+
+    if (atoi(row[COL_STATUS]) >= 300) {
+        return;
+    }
+
+    n = strlen(row[COL_FILE]);
+
+    mode = (strcmp(row[COL_FILE] + n - 4, ".sse") == 0)
+           ? NGX_HTTP_AI_USAGE_SCAN_SSE
+           : strstr(row[COL_FILE], "ndjson") ? NGX_HTTP_AI_USAGE_SCAN_LINES
+                                             : NGX_HTTP_AI_USAGE_SCAN_JSON;
+
+    rc = ngx_http_ai_fixture_read(provider, mode, 0, FIXTURE_CARRY, &whole);
+    ngx_http_ai_fixture_expect(rc, &whole);
+
+    if (strstr(row[COL_USAGE], "\"duration\"")) {
+        t_eq(whole.seconds, 37);
+    }
+
+    if (strstr(row[COL_FILE], "rerank.json") && !whole.found) {
+        t_eq(whole.search_units, 1);
+    }
+
+    for (i = 0; i < FIXTURE_SPLITS; i++) {
+
+        piece = (i == 0) ? 1 : (size_t) 1 << ngx_http_ai_fixture_random() % 14;
+        carry = (i % 3 == 0) ? 128 + ngx_http_ai_fixture_random() % 512
+                             : FIXTURE_CARRY;
+
+        rc = ngx_http_ai_fixture_read(provider, mode, piece, carry, &split);
+        ngx_http_ai_fixture_expect(rc, &split);
+
+        if (whole.found || whole.units) {
+            t_mem(&split, sizeof(split), &whole, sizeof(whole));
+        }
+    }
+}
+
+
 static void
 ngx_http_ai_fixture_row(void)
 {
@@ -276,6 +425,8 @@ ngx_http_ai_fixture_row(void)
     } else if (strstr(row[COL_FILE], "ndjson") == NULL) {
         ngx_http_ai_fixture_body(provider);
     }
+
+    ngx_http_ai_fixture_tokens(provider);
 
     free(body);
 }

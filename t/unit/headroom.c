@@ -374,11 +374,54 @@ ngx_http_ai_test_noise(void)
 }
 
 
+static void
+ngx_http_ai_test_left(void)
+{
+    int64_t                 reset;
+    ngx_http_ai_headroom_t  h;
+
+    memset(&h, 0, sizeof(h));
+    t_eq(ngx_http_ai_headroom_left(&h, MS, &reset), 100);
+    t_eq(ngx_http_ai_headroom_known(&h, MS), 0);
+    t_eq(reset, 0);
+
+    ngx_http_ai_test_answer(&h, "x-ratelimit-limit-requests: 200\n"
+                                "x-ratelimit-remaining-requests: 130\n"
+                                "x-ratelimit-reset-requests: 20s\n"
+                                "x-ratelimit-limit-tokens: 1000\n"
+                                "x-ratelimit-remaining-tokens: 399\n"
+                                "x-ratelimit-reset-tokens: 10s\n", MS);
+
+    /* the scarcest one, and when that is whole again */
+
+    t_eq(ngx_http_ai_headroom_left(&h, MS, &reset), 39);
+    t_eq(reset, 10000);
+    t_eq(ngx_http_ai_headroom_left(&h, MS + 4000, &reset), 39);
+    t_eq(reset, 6000);
+
+    /* then the other */
+
+    t_eq(ngx_http_ai_headroom_left(&h, MS + 10000, &reset), 65);
+    t_eq(reset, 10000);
+    t_eq(ngx_http_ai_headroom_known(&h, MS + 10000), 1);
+    t_eq(ngx_http_ai_headroom_known(&h, MS + 20000), 0);
+    t_eq(ngx_http_ai_headroom_left(&h, MS + 20000, &reset), 100);
+    t_eq(reset, 0);
+
+    /* a clock that was set back */
+
+    t_eq(ngx_http_ai_headroom_left(&h, MS - 1000, &reset), 39);
+    t_eq(reset, 10000);
+    t_eq(ngx_http_ai_headroom_left(&h, MS - 100000, &reset), 100);
+}
+
+
 static const ngx_http_ai_test_t  tests[] = {
     { "every provider's spelling", ngx_http_ai_test_providers },
     { "lies are unknown", ngx_http_ai_test_lies },
     { "full above 20 percent, then linear to 1", ngx_http_ai_test_curve },
     { "resets, expiry and clocks", ngx_http_ai_test_time },
+    { "what is left", ngx_http_ai_test_left },
     { "any bytes", ngx_http_ai_test_noise },
     { NULL, NULL }
 };

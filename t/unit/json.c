@@ -24,6 +24,9 @@ typedef struct {
     struct {
         off_t                    start;
         off_t                    end;
+        off_t                    quote;
+        off_t                    comma;
+        off_t                    next;
         size_t                   len;
         ngx_http_ai_json_type_e  type;
         u_char                   buf[BUFSIZE];
@@ -57,6 +60,9 @@ ngx_http_ai_test_fill(ngx_http_ai_test_scan_t *scan, ngx_http_ai_json_t *js,
     for (i = 0; i < NMEMBERS; i++) {
         scan->m[i].start = m[i].start;
         scan->m[i].end = m[i].end;
+        scan->m[i].quote = m[i].quote;
+        scan->m[i].comma = m[i].comma;
+        scan->m[i].next = m[i].next;
         scan->m[i].len = m[i].len;
         scan->m[i].type = m[i].type;
     }
@@ -83,6 +89,7 @@ ngx_http_ai_test_scan(ngx_http_ai_test_scan_t *scan, const u_char *p,
         m[i].name.len = strlen(ngx_http_ai_test_names[i]);
         m[i].buf = scan->m[i].buf;
         m[i].size = BUFSIZE;
+        m[i].inner = NULL;
     }
 
     ngx_http_ai_json_init(&js, m, NMEMBERS, strict);
@@ -136,6 +143,7 @@ ngx_http_ai_test_drip(ngx_http_ai_test_scan_t *scan, const u_char *p,
         m[i].name.len = strlen(ngx_http_ai_test_names[i]);
         m[i].buf = scan->m[i].buf;
         m[i].size = BUFSIZE;
+        m[i].inner = NULL;
     }
 
     ngx_http_ai_json_init(&js, m, NMEMBERS, strict);
@@ -395,6 +403,47 @@ ngx_http_ai_test_members(void)
 }
 
 
+/* where a member begins and ends with its name and its commas */
+
+static void
+ngx_http_ai_test_commas(void)
+{
+    const char              *j;
+    ngx_http_ai_test_scan_t  s;
+
+    j = "{ \"model\" : [1,2] , \"b\":{\"x\":1,\"y\":2},\"stream\":1,"
+        "\"max_tokens\":{\"a\":1,\"b\":[1,2]}\n}";
+    s = ngx_http_ai_test_all(j, strlen(j), 1);
+
+    t_eq(s.rc, NGX_OK);
+
+    t_eq(s.m[0].quote, 2);
+    t_eq(s.m[0].comma, 0);
+    t_eq(s.m[0].next, strchr(j, ']') - j + 3);
+    t_mem(j + s.m[0].quote, s.m[0].end - s.m[0].quote, "\"model\" : [1,2]",
+          15);
+
+    t_eq(s.m[1].quote, strstr(j, "\"stream") - j);
+    t_eq(s.m[1].comma, s.m[1].quote - 1);
+    t_eq(s.m[1].next, strstr(j, "\"max") - j);
+
+    t_eq(s.m[2].quote, s.m[1].next);
+    t_eq(s.m[2].comma, s.m[1].next - 1);
+    t_eq(s.m[2].next, 0);
+    t_eq(s.m[2].end, strlen(j) - 2);
+
+    t_eq(s.m[3].quote, 0);
+
+    /* the last of two counts, where that is allowed */
+
+    j = "{\"model\":1,\"model\":2,\"a\":3}";
+    s = ngx_http_ai_test_all(j, strlen(j), 0);
+    t_eq(s.m[0].quote, 11);
+    t_eq(s.m[0].comma, 10);
+    t_eq(s.m[0].next, 21);
+}
+
+
 static void
 ngx_http_ai_test_types(void)
 {
@@ -486,6 +535,25 @@ ngx_http_ai_test_duplicates(void)
 
 
 static void
+ngx_http_ai_test_case(void)
+{
+    ngx_http_ai_test_scan_t  s;
+
+    static const char  json[] = "{\"a\":{\"Model\":1},\"MODEL\":\"b\"}";
+
+    s = ngx_http_ai_test_all(json, sizeof(json) - 1, 1);
+    t_eq(s.error, NGX_HTTP_AI_JSON_ECASE);
+    t_eq(s.offset, 23);
+
+    /* an answer: it is another name */
+
+    s = ngx_http_ai_test_all(json, sizeof(json) - 1, 0);
+    t_eq(s.rc, NGX_OK);
+    t_eq(s.m[0].type, NGX_HTTP_AI_JSON_NONE);
+}
+
+
+static void
 ngx_http_ai_test_escaped(void)
 {
     ngx_http_ai_test_scan_t  s;
@@ -521,7 +589,7 @@ ngx_http_ai_test_names_compared(void)
     ngx_http_ai_test_scan_t  s;
 
     static const char  *other[] = {
-        "mode", "models", "Model", "model ", "", "xmodel", NULL
+        "mode", "models", "node_", "model ", "", "xmodel", NULL
     };
 
     for (i = 0; other[i]; i++) {
@@ -1005,6 +1073,8 @@ ngx_http_ai_test_escape(void)
         src = ngx_http_ai_test_dup(cases[i].src, n);
 
         t_eq(ngx_http_ai_json_escape_len(src, n), strlen(cases[i].want));
+        t_eq(ngx_http_ai_json_wellformed(src, n),
+             strstr(cases[i].want, "\\ufffd") == NULL);
         t_mem(dst, (size_t) (ngx_http_ai_json_escape(dst, src, n) - dst),
               cases[i].want, strlen(cases[i].want));
         free(src);
@@ -1048,6 +1118,225 @@ ngx_http_ai_test_escape(void)
 }
 
 
+/* the strings inside of a member, and members one level deeper */
+
+static void
+ngx_http_ai_test_inside(void)
+{
+    size_t                     n, cut;
+    u_char                     buf[32], *piece[2];
+    ngx_http_ai_json_t         js, inner;
+    ngx_http_ai_json_member_t  m[2], in;
+
+    static const char  json[] =
+        "{\"s\":\"skipped\",\"a\":{\"k\":\"1234\",\"l\":[\"5\\n7\","
+        "{\"m\":\"\\u00e9\"}],\"u\":{\"n\":1}},\"b\":\"xyz\"}";
+
+    n = sizeof(json) - 1;
+
+    for (cut = 0; cut <= n; cut++) {
+
+        memset(m, 0, sizeof(m));
+        memset(&in, 0, sizeof(in));
+
+        m[0].name.data = (u_char *) "a";
+        m[0].name.len = 1;
+        m[0].inner = &inner;
+        m[1].name.data = (u_char *) "b";
+        m[1].name.len = 1;
+        m[1].inner = &inner;          /* a string: it is fed nothing */
+
+        in.name.data = (u_char *) "u";
+        in.name.len = 1;
+        in.buf = buf;
+        in.size = sizeof(buf);
+
+        ngx_http_ai_json_init(&inner, &in, 1, 0);
+        ngx_http_ai_json_init(&js, m, 2, 0);
+
+        piece[0] = ngx_http_ai_test_dup((const u_char *) json, cut);
+        piece[1] = ngx_http_ai_test_dup((const u_char *) json + cut, n - cut);
+
+        t_eq(ngx_http_ai_json_feed(&js, piece[0], cut), NGX_OK);
+
+        if (cut == (size_t) (strstr(json, "\\n7") - json)) {
+            /* "1234", and a byte of the next one; a second one with an escape
+               that has begun */
+            t_eq(ngx_http_ai_json_member_text(&js, &m[0]), 4 + 1);
+        }
+
+        t_eq(ngx_http_ai_json_feed(&js, piece[1], n - cut), NGX_OK);
+        t_eq(ngx_http_ai_json_end(&js), NGX_OK);
+
+        free(piece[0]);
+        free(piece[1]);
+
+        t_eq(ngx_http_ai_json_member_text(&js, &m[0]), 4 + 3 + 3);
+        t_eq(ngx_http_ai_json_member_text(&js, &m[1]), 3);
+
+        t_eq(ngx_http_ai_json_end(&inner), NGX_OK);
+        t_eq(in.type, NGX_HTTP_AI_JSON_OBJECT);
+        t_mem(buf, in.len, "{\"n\":1}", 7);
+    }
+}
+
+
+/* of the member "input", fed in two pieces: -1 if it is refused */
+
+static off_t
+ngx_http_ai_test_count(const u_char *p, size_t n, size_t cut, off_t *items)
+{
+    u_char                    *piece[2];
+    ngx_int_t                  rc;
+    ngx_http_ai_json_t         js;
+    ngx_http_ai_json_member_t  m;
+
+    memset(&m, 0, sizeof(m));
+    m.name.data = (u_char *) "input";
+    m.name.len = 5;
+    m.count = 1;
+
+    ngx_http_ai_json_init(&js, &m, 1, 1);
+
+    piece[0] = ngx_http_ai_test_dup(p, cut);
+    piece[1] = ngx_http_ai_test_dup(p + cut, n - cut);
+
+    rc = ngx_http_ai_json_feed(&js, piece[0], cut) == NGX_OK
+         && ngx_http_ai_json_feed(&js, piece[1], n - cut) == NGX_OK
+         ? ngx_http_ai_json_end(&js) : NGX_ERROR;
+
+    free(piece[0]);
+    free(piece[1]);
+
+    *items = m.items;
+
+    return rc == NGX_OK ? m.chars : -1;
+}
+
+
+/* characters of strings, and the values of a list */
+
+static void
+ngx_http_ai_test_counts(void)
+{
+    off_t       items;
+    char        json[256];
+    size_t      n, cut;
+    ngx_uint_t  i;
+
+    static const struct {
+        const char  *value;
+        off_t        chars;
+        off_t        items;
+    } rows[] = {
+        { "\"\"", 0, 0 },
+        { "\"Hello\"", 5, 0 },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", 8, 0 },
+        { "\"a\\u00e9\\u4e16z\"", 4, 0 },
+        { "\"\\ud83d\\ude00\"", 1, 0 },                  /* a pair */
+        { "\"\\uD83D\\uDE00\\uD83D\\uDE00\"", 2, 0 },
+        { "\"\\ud83d\"", 1, 0 },                         /* halves */
+        { "\"\\ude00\\ud83d\"", 2, 0 },
+        { "\"\\ude00\\ude00\"", 2, 0 },
+        { "\"\\ud83dx\\ude00\"", 3, 0 },
+        { "\"\\ud83d\\n\\ude00\"", 3, 0 },
+        { "\"\\ud7ff\\udc00\"", 2, 0 },                  /* no high one */
+        { "\"\\ud83d\\ude00\\ude00\"", 2, 0 },           /* one too many */
+        { "\"\xc3\xa9\xe4\xb8\x96\xf0\x9f\x98\x80.\"", 4, 0 },
+        { "[\"ab\", \"c\xc3\xa9\"]", 4, 2 },
+        { "[]", 0, 0 },
+        { "[ ]", 0, 0 },
+        { "[1,2,[3,4],{\"a\":[5,6]},null]", 0, 5 },
+        { "[{\"b\\ud83d\":\"xy\",\"c\":\"z\"},{}]", 3, 2 },
+        { "{\"a\":[1,2,3]}", 0, 0 },
+        { "12", 0, 0 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+
+        ngx_http_ai_test_note = rows[i].value;
+
+        n = snprintf(json, sizeof(json),
+                     "{\"model\":\"abc\",\"x\":[7,\"\\ud83d\"],\"input\":%s,"
+                     "\"voice\":[\"\\ude00\"]}", rows[i].value);
+
+        for (cut = 0; cut <= n; cut++) {
+            t_eq(ngx_http_ai_test_count((u_char *) json, n, cut, &items),
+                 rows[i].chars);
+            t_eq(items, rows[i].items);
+        }
+    }
+}
+
+
+/* any text counts the same, whatever of it is escaped, and as unquoted */
+
+static void
+ngx_http_ai_test_any_count(void)
+{
+    off_t       want, items;
+    size_t      n;
+    u_char      json[512], *p;
+    uint32_t    ch;
+    ngx_uint_t  i, k;
+
+    static const uint32_t  from[] = { 0x20, 0x80, 0x800, 0xe000, 0x10000 };
+    static const uint32_t  upto[] = { 0x7f, 0x7ff, 0xd7ff, 0xffff, 0x10ffff };
+
+    for (i = 0; i < 20000; i++) {
+
+        p = ngx_cpymem(json, "{\"input\":\"", 10);
+        want = ngx_http_ai_test_random() % 30;
+
+        for (k = 0; k < (ngx_uint_t) want; k++) {
+
+            n = ngx_http_ai_test_random() % 5;
+            ch = from[n] + ngx_http_ai_test_random() % (upto[n] - from[n] + 1);
+
+            if (ngx_http_ai_test_random() % 2 || ch == '"' || ch == '\\') {
+
+                if (ch >= 0x10000) {
+                    p += sprintf((char *) p, "\\u%04x\\u%04X",
+                                 0xd800 + ((ch - 0x10000) >> 10),
+                                 0xdc00 + ((ch - 0x10000) & 0x3ff));
+                } else {
+                    p += sprintf((char *) p, "\\u%04x", ch);
+                }
+
+                continue;
+            }
+
+            if (ch < 0x80) {
+                *p++ = (u_char) ch;
+
+            } else if (ch < 0x800) {
+                *p++ = (u_char) (0xc0 | ch >> 6);
+                *p++ = (u_char) (0x80 | (ch & 0x3f));
+
+            } else if (ch < 0x10000) {
+                *p++ = (u_char) (0xe0 | ch >> 12);
+                *p++ = (u_char) (0x80 | (ch >> 6 & 0x3f));
+                *p++ = (u_char) (0x80 | (ch & 0x3f));
+
+            } else {
+                *p++ = (u_char) (0xf0 | ch >> 18);
+                *p++ = (u_char) (0x80 | (ch >> 12 & 0x3f));
+                *p++ = (u_char) (0x80 | (ch >> 6 & 0x3f));
+                *p++ = (u_char) (0x80 | (ch & 0x3f));
+            }
+        }
+
+        p = ngx_cpymem(p, "\"}", 2);
+        n = p - json;
+
+        t_eq(ngx_http_ai_test_count(json, n, ngx_http_ai_test_random() % n,
+                                    &items),
+             want);
+        t_eq(items, 0);
+    }
+}
+
+
 static const ngx_http_ai_test_t  ngx_http_ai_tests[] = {
     { "valid documents", ngx_http_ai_test_valid },
     { "syntax errors and their offsets", ngx_http_ai_test_syntax },
@@ -1055,9 +1344,11 @@ static const ngx_http_ai_test_t  ngx_http_ai_tests[] = {
       ngx_http_ai_test_numbers },
     { "wanted members, decoys in strings and below",
       ngx_http_ai_test_members },
+    { "commas around wanted members", ngx_http_ai_test_commas },
     { "types of wanted members", ngx_http_ai_test_types },
     { "object offset and empty object", ngx_http_ai_test_empty },
     { "duplicate names", ngx_http_ai_test_duplicates },
+    { "names in another case", ngx_http_ai_test_case },
     { "escaped names", ngx_http_ai_test_escaped },
     { "names are compared whole", ngx_http_ai_test_names_compared },
     { "names up to the longest", ngx_http_ai_test_max_key },
@@ -1071,6 +1362,9 @@ static const ngx_http_ai_test_t  ngx_http_ai_tests[] = {
     { "words for each error", ngx_http_ai_test_strerror },
     { "unquote", ngx_http_ai_test_unquote },
     { "escape", ngx_http_ai_test_escape },
+    { "inside of members", ngx_http_ai_test_inside },
+    { "characters and items", ngx_http_ai_test_counts },
+    { "characters of any text", ngx_http_ai_test_any_count },
     { NULL, NULL }
 };
 

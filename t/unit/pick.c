@@ -599,6 +599,154 @@ ngx_http_ai_test_ewma(void)
 }
 
 
+/* drawn by weight; with their percentages as a chance, by both */
+
+static void
+ngx_http_ai_test_any(void)
+{
+    ngx_uint_t  i, n, count[4];
+
+    static const ngx_uint_t  weights[] = { 1, 3, 0, 4 };
+    static const ngx_uint_t  percent[] = { 100, 50, 100, 10 };
+
+    memset(count, 0, sizeof(count));
+
+    for (i = 0; i < 80000; i++) {
+        count[ngx_http_ai_pick_any(weights, 4, 11,
+                                   ngx_http_ai_test_random64())]++;
+    }
+
+    t_ok(count[0] > 9500 && count[0] < 10500);
+    t_ok(count[1] > 29200 && count[1] < 30800);
+    t_eq(count[2], 0);
+    t_ok(count[3] > 39200 && count[3] < 40800);
+
+    memset(count, 0, sizeof(count));
+
+    for (n = 0; n < 29000; /* void */ ) {
+        i = ngx_http_ai_pick_any(weights, 4, 11, ngx_http_ai_test_random64());
+
+        if (ngx_http_ai_test_random() % 100 < percent[i]) {
+            count[i]++;
+            n++;
+        }
+    }
+
+    t_ok(count[0] > 9500 && count[0] < 10500);
+    t_ok(count[1] > 14500 && count[1] < 15500);
+    t_ok(count[3] > 3700 && count[3] < 4300);
+
+    t_eq(ngx_http_ai_pick_any(weights, 4, 4, 12345), 2);
+    t_eq(ngx_http_ai_pick_any(weights, 4, 8, UINT64_MAX), 3);
+}
+
+
+/* who asks what would happen: no draw, and the scores agree with the choice */
+
+static void
+ngx_http_ai_test_look(void)
+{
+    int64_t     score, low;
+    uint64_t    eligible, key;
+    ngx_uint_t  i, k, n, best;
+
+    for (k = 0; k < 2000; k++) {
+
+        n = 1 + ngx_http_ai_test_random() % 6;
+        ngx_http_ai_test_peers(n);
+
+        for (i = 0; i < n; i++) {
+            peers[i].weight = 1 + ngx_http_ai_test_random() % 5;
+            peers[i].percent = 1 + ngx_http_ai_test_random() % 100;
+            peers[i].inflight = ngx_http_ai_test_random() % 20;
+            peers[i].time_us = 1000000 + ngx_http_ai_test_random() % 9000000;
+        }
+
+        eligible = 1 + ngx_http_ai_test_random() % ((1u << n) - 1);
+
+        best = ngx_http_ai_pick_idlest(peers, n, eligible);
+        low = ngx_http_ai_pick_score_busy(&peers[best]);
+        t_ok(eligible & ((uint64_t) 1 << best));
+
+        for (i = 0; i < n; i++) {
+            score = ngx_http_ai_pick_score_busy(&peers[i]);
+            t_ok(!(eligible & ((uint64_t) 1 << i)) || score >= low);
+        }
+
+        best = ngx_http_ai_pick_quickest(peers, n, eligible);
+        low = ngx_http_ai_pick_score_delay(peers, n, eligible, best);
+        t_ok(eligible & ((uint64_t) 1 << best));
+
+        for (i = 0; i < n; i++) {
+            score = ngx_http_ai_pick_score_delay(peers, n, eligible, i);
+            t_ok(!(eligible & ((uint64_t) 1 << i)) || score >= low);
+        }
+
+        /* enough room for each: the draw alone decides */
+
+        for (i = 0; i < n; i++) {
+            peers[i].inflight = 0;
+            peers[i].percent = 100;
+        }
+
+        key = ngx_http_ai_test_random64();
+        best = ngx_http_ai_pick_hash(peers, n, eligible, key);
+        low = ngx_http_ai_pick_score_draw(&peers[best], key);
+
+        for (i = 0; i < n; i++) {
+            score = ngx_http_ai_pick_score_draw(&peers[i], key);
+            t_ok(!(eligible & ((uint64_t) 1 << i)) || score >= low);
+        }
+    }
+}
+
+
+static void
+ngx_http_ai_test_scores(void)
+{
+    ngx_http_ai_test_peers(3);
+
+    peers[0].weight = 3;
+    peers[0].inflight = 6;
+    peers[1].percent = 50;
+    peers[2].weight = 2;
+    peers[2].time_us = 300000;
+    peers[2].inflight = 3;
+
+    /* 6 / 3; (0 + 1) * 2 - 1 requests of weight 1; 3 / 2 */
+
+    t_eq(ngx_http_ai_pick_score_busy(&peers[0]), 2000);
+    t_eq(ngx_http_ai_pick_score_busy(&peers[1]), 1000);
+    t_eq(ngx_http_ai_pick_score_busy(&peers[2]), 1500);
+
+    /* 300 ms * 4 / 2; an unknown time is that of the quickest */
+
+    t_eq(ngx_http_ai_pick_score_delay(peers, 3, 7, 2), 600000);
+    t_eq(ngx_http_ai_pick_score_delay(peers, 3, 7, 1), 600000);
+    t_eq(ngx_http_ai_pick_score_delay(peers, 3, 7, 0), 700000);
+
+    /* effective weights 300, 50, 200 */
+
+    t_eq(ngx_http_ai_pick_share(peers, 3, 7, 0), 545);
+    t_eq(ngx_http_ai_pick_share(peers, 3, 7, 1), 91);
+    t_eq(ngx_http_ai_pick_share(peers, 3, 7, 2), 364);
+    t_eq(ngx_http_ai_pick_share(peers, 3, 4, 2), 1000);
+
+    peers[0].price = 5;
+    peers[1].price = 4;
+    peers[2].price = 4;
+
+    t_eq(ngx_http_ai_pick_cheapest(peers, 3, 7), 6);
+    t_eq(ngx_http_ai_pick_cheapest(peers, 3, 3), 2);
+    t_eq(ngx_http_ai_pick_cheapest(peers, 3, 1), 1);
+
+    /* a faint one is no bargain */
+
+    peers[1].percent = NGX_HTTP_AI_PICK_FAINT - 1;
+    t_eq(ngx_http_ai_pick_cheapest(peers, 3, 7), 4);
+}
+
+
 static const ngx_http_ai_test_t  tests[] = {
     { "smooth: exact shares, no bursts", ngx_http_ai_test_smooth },
     { "weighted: effective weights", ngx_http_ai_test_weighted },
@@ -612,6 +760,9 @@ static const ngx_http_ai_test_t  tests[] = {
     { "hash: bounded load", ngx_http_ai_test_hash_bound },
     { "only eligible ones", ngx_http_ai_test_eligible },
     { "peak ewma", ngx_http_ai_test_ewma },
+    { "any, by weight", ngx_http_ai_test_any },
+    { "look: no draw", ngx_http_ai_test_look },
+    { "scores and shares", ngx_http_ai_test_scores },
     { NULL, NULL }
 };
 

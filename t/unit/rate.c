@@ -4,18 +4,14 @@
  */
 
 
-/* rates and budgets: exactness, refunds, debts, clocks that are set */
+/* rates: exactness, refunds, debts, clocks that are set */
 
-
-#include <time.h>
 
 #include "ngx_http_ai_test.h"
 #include "ngx_http_ai_rate.h"
 
 
 #define MAX   NGX_HTTP_AI_RATE_MAX
-#define USD   ((int64_t) 1000000000)
-#define DAY   ((int64_t) 86400)
 
 
 typedef struct {
@@ -365,199 +361,6 @@ ngx_http_ai_test_reload(void)
 }
 
 
-typedef struct {
-    const char  *text;
-    ngx_int_t    rc;
-    int64_t      nanousd;
-    int          per;
-} ngx_http_ai_test_budget_t;
-
-
-static void
-ngx_http_ai_test_budget_parse(void)
-{
-    size_t                            n;
-    u_char                           *p;
-    ngx_int_t                         rc;
-    ngx_http_ai_budget_t              bu;
-    const ngx_http_ai_test_budget_t  *s;
-
-    static const ngx_http_ai_test_budget_t  specs[] = {
-        { "50usd/day", NGX_OK, 50 * USD, NGX_HTTP_AI_BUDGET_DAY },
-        { "100usd/month", NGX_OK, 100 * USD, NGX_HTTP_AI_BUDGET_MONTH },
-        { "10.5usd/week", NGX_OK, 10500000000, NGX_HTTP_AI_BUDGET_WEEK },
-        { "5USD/Total", NGX_OK, 5 * USD, NGX_HTTP_AI_BUDGET_TOTAL },
-        { "0.000000001usd/day", NGX_OK, 1, NGX_HTTP_AI_BUDGET_DAY },
-        { "0.123456789usd/day", NGX_OK, 123456789, NGX_HTTP_AI_BUDGET_DAY },
-        { "1000000000usd/day", NGX_OK, NGX_HTTP_AI_BUDGET_MAX,
-          NGX_HTTP_AI_BUDGET_DAY },
-        { "1000000000.1usd/day", NGX_DECLINED, 0, 0 },
-        { "1000000001usd/day", NGX_DECLINED, 0, 0 },
-        { "99999999999999999999999usd/day", NGX_DECLINED, 0, 0 },
-        { "0usd/day", NGX_DECLINED, 0, 0 },
-        { "0.000usd/day", NGX_DECLINED, 0, 0 },
-        { "0.0000000001usd/day", NGX_ERROR, 0, 0 },
-        { "", NGX_ERROR, 0, 0 }, { "50", NGX_ERROR, 0, 0 },
-        { "50usd", NGX_ERROR, 0, 0 }, { "50usd/", NGX_ERROR, 0, 0 },
-        { "50usd/year", NGX_ERROR, 0, 0 }, { "50/day", NGX_ERROR, 0, 0 },
-        { "50eur/day", NGX_ERROR, 0, 0 }, { "usd/day", NGX_ERROR, 0, 0 },
-        { "-5usd/day", NGX_ERROR, 0, 0 }, { "1.usd/day", NGX_ERROR, 0, 0 },
-        { ".5usd/day", NGX_ERROR, 0, 0 }, { "1e3usd/day", NGX_ERROR, 0, 0 },
-        { "1.5.5usd/day", NGX_ERROR, 0, 0 }, { "5 usd/day", NGX_ERROR, 0, 0 },
-        { "5usd/days", NGX_ERROR, 0, 0 }, { "/day", NGX_ERROR, 0, 0 },
-        { NULL, 0, 0, 0 }
-    };
-
-    for (s = specs; s->text; s++) {
-        ngx_http_ai_test_note = s->text;
-
-        n = strlen(s->text);
-        p = ngx_http_ai_test_dup(s->text, n);
-        rc = ngx_http_ai_budget_parse(p, n, &bu);
-        free(p);
-
-        t_eq(rc, s->rc);
-
-        if (rc == NGX_OK && s->rc == NGX_OK) {
-            t_eq(bu.limit_nanousd, s->nanousd);
-            t_eq(bu.per, s->per);
-        }
-    }
-}
-
-
-/* every day of 1970 to 2199 against the C library's calendar */
-
-static void
-ngx_http_ai_test_calendar(void)
-{
-    time_t      t;
-    int64_t     now, start, end, day;
-    struct tm  *tm;
-
-    for (day = 0; day < 84000; day++) {
-        now = day * DAY + ngx_http_ai_test_random() % DAY;
-        t = (time_t) now;
-        tm = gmtime(&t);
-
-        ngx_http_ai_budget_window(NGX_HTTP_AI_BUDGET_DAY, now, &start, &end);
-        t_eq(start, day * DAY);
-        t_eq(end, (day + 1) * DAY);
-
-        ngx_http_ai_budget_window(NGX_HTTP_AI_BUDGET_WEEK, now, &start, &end);
-        t_eq(start, (day - (tm->tm_wday + 6) % 7) * DAY);
-        t_eq(end, start + 7 * DAY);
-
-        ngx_http_ai_budget_window(NGX_HTTP_AI_BUDGET_MONTH, now, &start,
-                                  &end);
-        t_eq(start, (day - tm->tm_mday + 1) * DAY);
-
-        t = (time_t) end;
-        tm = gmtime(&t);
-        t_eq(tm->tm_mday, 1);
-        t_ok(end > now && end - start <= 31 * DAY && end - start >= 28 * DAY);
-    }
-
-    ngx_http_ai_budget_window(NGX_HTTP_AI_BUDGET_TOTAL, now, &start, &end);
-    t_eq(start, 0);
-    t_eq(end, NGX_HTTP_AI_BUDGET_NEVER);
-
-    ngx_http_ai_budget_window(NGX_HTTP_AI_BUDGET_MONTH, INT64_MAX, &start,
-                              &end);
-    t_ok(start < end);
-    ngx_http_ai_budget_window(NGX_HTTP_AI_BUDGET_MONTH, INT64_MIN, &start,
-                              &end);
-    t_eq(start, 0);
-}
-
-
-static void
-ngx_http_ai_test_budget_count(void)
-{
-    int64_t                       now;
-    ngx_http_ai_budget_t          bu = { 100, NGX_HTTP_AI_BUDGET_DAY };
-    ngx_http_ai_budget_counter_t  c = { 0, 0, 0 };
-
-    now = 20000 * DAY + 5;
-
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, now), 100);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 60), NGX_OK);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 41), NGX_AGAIN);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 101), NGX_DECLINED);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 40), NGX_OK);
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, now), 0);
-
-    ngx_http_ai_budget_settle(&bu, &c, now, 60, 0);
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, now), 60);
-    ngx_http_ai_budget_settle(&bu, &c, now, 40, 55);
-    t_eq(c.spent_nanousd, 55);
-    t_eq(c.reserved_nanousd, 0);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 46), NGX_DECLINED);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 45), NGX_OK);
-    ngx_http_ai_budget_settle(&bu, &c, now, 45, 45);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, 0), NGX_DECLINED);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now + DAY, 0), NGX_OK);
-
-    /* nonsense does no harm */
-
-    ngx_http_ai_budget_settle(&bu, &c, now + DAY, INT64_MAX, INT64_MIN);
-    t_eq(c.reserved_nanousd, 0);
-    t_eq(c.spent_nanousd, 0);
-
-    for (now += DAY; c.spent_nanousd < 4 * NGX_HTTP_AI_BUDGET_MAX; ) {
-        ngx_http_ai_budget_settle(&bu, &c, now, INT64_MIN, INT64_MAX);
-    }
-
-    ngx_http_ai_budget_settle(&bu, &c, now, 0, INT64_MAX);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, now, INT64_MAX), NGX_DECLINED);
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, now), 0);
-}
-
-
-static void
-ngx_http_ai_test_budget_roll(void)
-{
-    int64_t                       d;
-    ngx_http_ai_budget_t          bu = { 100, NGX_HTTP_AI_BUDGET_DAY };
-    ngx_http_ai_budget_t          month = { 100, NGX_HTTP_AI_BUDGET_MONTH };
-    ngx_http_ai_budget_counter_t  c = { 0, 0, 0 };
-
-    d = 20000 * DAY;
-
-    /* a reservation over midnight counts in the new day and is paid there */
-
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d - 1, 100), NGX_OK);
-    ngx_http_ai_budget_settle(&bu, &c, d - 1, 30, 30);
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, d), 30);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d, 30), NGX_OK);
-    ngx_http_ai_budget_settle(&bu, &c, d, 70, 65);
-    t_eq(c.spent_nanousd, 65);
-    t_eq(c.reserved_nanousd, 30);
-    ngx_http_ai_budget_settle(&bu, &c, d, 30, 0);
-
-    /* the clock steps back over midnight: nothing is forgiven */
-
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d - 2, 36), NGX_DECLINED);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d - 2, 35), NGX_OK);
-    ngx_http_ai_budget_settle(&bu, &c, d - 2, 35, 35);
-    t_eq(c.start, d);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d, 1), NGX_DECLINED);
-
-    /* a year ahead by mistake, and back: the next day is a new one again */
-
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d + 365 * DAY, 50), NGX_OK);
-    ngx_http_ai_budget_settle(&bu, &c, d + 365 * DAY, 50, 50);
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, d + 9), 50);
-    t_eq(ngx_http_ai_budget_reserve(&bu, &c, d + 9, 1), NGX_OK);
-    t_eq(c.start, d);
-    t_eq(ngx_http_ai_budget_remaining(&bu, &c, d + DAY), 99);
-
-    /* by the day, then by the month: what the day spent is the month's */
-
-    t_eq(ngx_http_ai_budget_remaining(&month, &c, d + 9), 49);
-}
-
-
 static const ngx_http_ai_test_t  tests[] = {
     { "rate specs", ngx_http_ai_test_parse },
     { "N at once, then the refill", ngx_http_ai_test_burst },
@@ -567,10 +370,6 @@ static const ngx_http_ai_test_t  tests[] = {
     { "refunds and debts", ngx_http_ai_test_settle },
     { "clocks behind, set back, wrapped", ngx_http_ai_test_clock },
     { "another rule after a reload", ngx_http_ai_test_reload },
-    { "budget specs", ngx_http_ai_test_budget_parse },
-    { "calendar windows", ngx_http_ai_test_calendar },
-    { "budgets reserve and settle", ngx_http_ai_test_budget_count },
-    { "budgets over a boundary", ngx_http_ai_test_budget_roll },
     { NULL, NULL }
 };
 

@@ -142,9 +142,13 @@ static size_t
 ngx_http_ai_test_encode(ngx_http_ai_record_t *rec, uint64_t maxlen,
     u_char *buf, size_t size)
 {
-    ngx_str_t  stream = ngx_string("ai:usage");
+    ngx_str_t                  stream = ngx_string("ai:usage");
+    ngx_http_ai_record_trim_t  trim;
 
-    return ngx_http_ai_record_xadd(rec, &stream, maxlen, buf, size);
+    trim.maxlen = maxlen;
+    trim.minid_ms = 0;
+
+    return ngx_http_ai_record_xadd(rec, &stream, &trim, buf, size);
 }
 
 
@@ -236,6 +240,87 @@ ngx_http_ai_test_xadd_all(void)
                      || cmd.args[7 + 2 * i].data[0] == '7'));
         }
     }
+}
+
+
+static void
+ngx_http_ai_test_xadd_minid(void)
+{
+    u_char                      buf[NGX_HTTP_AI_RECORD_MAX];
+    size_t                      n;
+    ngx_str_t                   stream = ngx_string("s:3");
+    ngx_http_ai_record_t        rec;
+    ngx_http_ai_record_trim_t   trim;
+    ngx_http_ai_test_command_t  cmd;
+
+    ngx_http_ai_record_init(&rec);
+    rec.status = 200;
+
+    trim.maxlen = 0;
+    trim.minid_ms = 1795417888000u;
+
+    n = ngx_http_ai_record_xadd(&rec, &stream, &trim, buf, sizeof(buf));
+
+    t_eq(ngx_http_ai_test_parse(&cmd, buf, n), NGX_OK);
+    t_eq(cmd.len, n);
+    t_eq(cmd.n, 10);
+    t_str(cmd.args[0], "XADD");
+    t_str(cmd.args[1], "s:3");
+    t_str(cmd.args[2], "MINID");
+    t_str(cmd.args[3], "~");
+    t_str(cmd.args[4], "1795417888000");
+    t_str(cmd.args[5], "*");
+    t_str(cmd.args[6], "v");
+    t_str(cmd.args[8], "status");
+
+    /* both would be a syntax error */
+
+    trim.maxlen = 7;
+
+    n = ngx_http_ai_record_xadd(&rec, &stream, &trim, buf, sizeof(buf));
+
+    t_eq(ngx_http_ai_test_parse(&cmd, buf, n), NGX_OK);
+    t_eq(cmd.n, 10);
+    t_str(cmd.args[2], "MAXLEN");
+    t_str(cmd.args[4], "7");
+}
+
+
+static void
+ngx_http_ai_test_shard(void)
+{
+    char                  id[40];
+    ngx_str_t             event_id;
+    ngx_uint_t            i, n, shard, min, count[16];
+
+    event_id.len = 0;
+    event_id.data = NULL;
+
+    t_eq(ngx_http_ai_record_shard(&event_id, 1), 0);
+    t_ok(ngx_http_ai_record_shard(&event_id, 16) < 16);
+
+    ngx_memzero(count, sizeof(count));
+
+    for (i = 0; i < 16000; i++) {
+        n = sprintf(id, "%032lx/0", (unsigned long) (i * 2654435761u));
+        event_id.data = (u_char *) id;
+        event_id.len = n;
+
+        shard = ngx_http_ai_record_shard(&event_id, 16);
+        t_ok(shard < 16);
+        count[shard % 16]++;
+
+        /* an attempt goes where its request went */
+
+        id[n - 1] = '7';
+        t_eq(ngx_http_ai_record_shard(&event_id, 16), shard);
+    }
+
+    for (min = 16000, i = 0; i < 16; i++) {
+        min = ngx_min(min, count[i]);
+    }
+
+    t_ok(min > 900);
 }
 
 
@@ -478,6 +563,85 @@ ngx_http_ai_test_json_largest(void)
 }
 
 
+/* what the spool does: into another stream, under another limit */
+
+static void
+ngx_http_ai_test_again(void)
+{
+    size_t                      n, m, k;
+    u_char                      buf[NGX_HTTP_AI_RECORD_MAX], *p;
+    u_char                      want[NGX_HTTP_AI_RECORD_MAX];
+    u_char                      got[NGX_HTTP_AI_RECORD_MAX];
+    ngx_str_t                   cmd, pairs, id;
+    ngx_uint_t                  i, from, to, nargs;
+    ngx_http_ai_record_t        rec;
+
+    static const ngx_str_t  name = ngx_string("event_id");
+
+    static const ngx_str_t  streams[] = {
+        ngx_string("ai:usage"), ngx_string("*"), ngx_string("a longer name")
+    };
+
+    static const ngx_http_ai_record_trim_t  limits[] = {
+        { 0, 0 }, { UINT64_MAX, 0 }, { 0, 1795417888000u }
+    };
+
+    ngx_http_ai_test_fill(&rec, "*\r\n$1\r\n*", 9, 7);
+
+    for (i = 0; i < 81; i++) {
+        from = i % 9;
+        to = i / 9;
+
+        n = ngx_http_ai_record_xadd(&rec, &streams[from % 3],
+                                    &limits[from / 3], buf, sizeof(buf));
+        m = ngx_http_ai_record_xadd(&rec, &streams[to % 3], &limits[to / 3],
+                                    want, sizeof(want));
+
+        cmd.data = ngx_http_ai_test_dup(buf, n);
+        cmd.len = n;
+
+        t_eq(ngx_http_ai_record_pairs(&cmd, &pairs, &nargs), NGX_OK);
+        t_eq(nargs, 74);
+
+        k = ngx_http_ai_record_again(&pairs, nargs, &streams[to % 3],
+                                     &limits[to / 3], got, sizeof(got));
+        t_mem(got, k, want, m);
+        t_eq(ngx_http_ai_record_again(&pairs, nargs, &streams[to % 3],
+                                      &limits[to / 3], got, m - 1), 0);
+
+        ngx_http_ai_record_find(&pairs, nargs, &name, &id);
+        t_mem(id.data, id.len, "*\r\n$1\r\n*", 9);
+        free(cmd.data);
+    }
+
+    /* every part of one, and one with any byte replaced, is read in bounds */
+
+    for (i = 0; i < n; i++) {
+        p = ngx_http_ai_test_dup(buf, i);
+        cmd.data = p;
+        cmd.len = i;
+        t_eq(ngx_http_ai_record_pairs(&cmd, &pairs, &nargs), NGX_DECLINED);
+        free(p);
+
+        p = ngx_http_ai_test_dup(buf, n);
+        p[i] ^= 1 + ngx_http_ai_test_random() % 255;
+        cmd.data = p;
+        cmd.len = n;
+
+        if (ngx_http_ai_record_pairs(&cmd, &pairs, &nargs) == NGX_OK) {
+            t_ok(pairs.data >= p && pairs.data + pairs.len == p + n);
+            t_ok(nargs % 2 == 0);
+
+            ngx_http_ai_record_find(&pairs, nargs, &name, &id);
+            t_ok(id.len == 0
+                 || (id.data >= p && id.data + id.len <= p + n));
+        }
+
+        free(p);
+    }
+}
+
+
 static void
 ngx_http_ai_test_queue_put(ngx_http_ai_resp_queue_t *q, ngx_uint_t i,
     size_t len)
@@ -491,7 +655,7 @@ ngx_http_ai_test_queue_put(ngx_http_ai_resp_queue_t *q, ngx_uint_t i,
 
     if (p) {
         memset(p, (int) (i & 0xff), len);
-        ngx_http_ai_resp_queue_commit(q, len);
+        ngx_http_ai_resp_queue_commit(q, len, 0);
     }
 }
 
@@ -503,7 +667,7 @@ ngx_http_ai_test_queue_order(void)
     ngx_uint_t                i;
     ngx_http_ai_resp_queue_t  q;
 
-    t_eq(ngx_http_ai_resp_queue_init(&q, 1024 * 1024), NGX_OK);
+    t_eq(ngx_http_ai_resp_queue_init(&q, 1024 * 1024, NULL, 0), NGX_OK);
     t_eq(ngx_http_ai_resp_queue_next(&q, &cmd), NGX_DONE);
 
     for (i = 0; i < 4; i++) {
@@ -556,7 +720,8 @@ ngx_http_ai_test_queue_bound(void)
     ngx_uint_t                 n;
     ngx_http_ai_resp_queue_t   q;
 
-    t_eq(ngx_http_ai_resp_queue_init(&q, 3 * NGX_HTTP_AI_RESP_BLOCK), NGX_OK);
+    t_eq(ngx_http_ai_resp_queue_init(&q, 3 * NGX_HTTP_AI_RESP_BLOCK, NULL, 0),
+         NGX_OK);
     t_ok(ngx_http_ai_resp_queue_reserve(&q, NGX_HTTP_AI_RESP_COMMAND + 1,
                                         &size)
          == NULL);
@@ -569,11 +734,12 @@ ngx_http_ai_test_queue_bound(void)
         }
 
         memset(p, 'x', 1000);
-        ngx_http_ai_resp_queue_commit(&q, 1000);
+        ngx_http_ai_resp_queue_commit(&q, 1000, 0);
     }
 
     t_eq(q.nblocks, 3);
-    t_eq(n, 3 * ((NGX_HTTP_AI_RESP_BLOCK - 16) / 1008));
+    t_eq(n, 3 * ((NGX_HTTP_AI_RESP_BLOCK - 16)
+                 / ngx_http_ai_frame_size(1000)));
 
     ngx_http_ai_resp_queue_free(&q);
 }
@@ -593,7 +759,7 @@ ngx_http_ai_test_queue_random(void)
     put = nsent = oldest = flight = 0;
     memset(done, 0, sizeof(done));
 
-    t_eq(ngx_http_ai_resp_queue_init(&q, 1024 * 1024), NGX_OK);
+    t_eq(ngx_http_ai_resp_queue_init(&q, 1024 * 1024, NULL, 0), NGX_OK);
 
     for (step = 0; step < 200000; step++) {
 
@@ -671,11 +837,155 @@ ngx_http_ai_test_queue_random(void)
 }
 
 
+/* the other form: all fields, none, and bytes that no log may have */
+
+static void
+ngx_http_ai_test_audit(void)
+{
+    size_t                        n, k;
+    u_char                        buf[NGX_HTTP_AI_RECORD_JSON_MAX];
+    ngx_str_t                     v, *value;
+    ngx_uint_t                    i;
+    ngx_http_ai_test_command_t    cmd;
+    ngx_http_ai_record_audit_t    rec;
+
+    static const ngx_str_t  stream = ngx_string("ai:usage:audit");
+
+    static const char  *names[] = {
+        "event_id", "kind", "ts_ms", "action", "object", "account", "model",
+        "endpoint", "stream", "class", "fault_id", "result", "status",
+        "remote_addr", "request_id"
+    };
+
+    static const char  text[] = "action=\"a\\n\\\"\\ufffd\" "
+                                "object=\"a\\n\\\"\\ufffd\" ";
+
+    static const ngx_http_ai_record_trim_t  trim = { 1000, 0 };
+
+    ngx_http_ai_record_audit_init(&rec);
+
+    n = ngx_http_ai_record_form_json(&ngx_http_ai_record_audit, &rec, buf,
+                                     sizeof(buf));
+    t_mem(buf, n, "{\"v\":1}\n", 8);
+    t_eq(ngx_http_ai_record_audit_text(&rec, buf, sizeof(buf)) - buf, 0);
+
+    v.data = (u_char *) "a\n\"\xff";
+    v.len = 4;
+
+    rec.event_id = rec.kind = rec.action = rec.object = rec.account = v;
+    rec.model = rec.endpoint = rec.stream = rec.ai_class = rec.fault_id = v;
+    rec.result = rec.remote_addr = rec.request_id = v;
+    rec.ts_ms = rec.status = 7;
+
+    n = ngx_http_ai_record_form_xadd(&ngx_http_ai_record_audit, &rec, &stream,
+                                     &trim, buf, sizeof(buf));
+    t_eq(ngx_http_ai_test_parse(&cmd, buf, n), NGX_OK);
+    t_eq(cmd.n, 6 + 2 * 16);
+    t_mem(cmd.args[1].data, cmd.args[1].len, "ai:usage:audit", 14);
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        t_mem(cmd.args[8 + 2 * i].data, cmd.args[8 + 2 * i].len, names[i],
+              strlen(names[i]));
+
+        value = ngx_http_ai_test_field(&cmd, names[i]);
+
+        if (i == 2 || i == 12) {
+            t_mem(value->data, value->len, "7", 1);
+        } else {
+            t_mem(value->data, value->len, v.data, v.len);
+        }
+    }
+
+    n = ngx_http_ai_record_form_json(&ngx_http_ai_record_audit, &rec, buf,
+                                     sizeof(buf));
+    t_ok(n > 0 && buf[n - 1] == '\n');
+    t_ok(memchr(buf, '\n', n - 1) == NULL);
+    t_ok(memchr(buf, 0xff, n) == NULL);
+
+    n = ngx_http_ai_record_audit_text(&rec, buf, sizeof(buf)) - buf;
+    t_ok(n > 0);
+    t_mem(buf, sizeof(text) - 1, text, sizeof(text) - 1);
+    t_ok(memchr(buf, '\n', n) == NULL);
+
+    /* whatever room there is, it is not left, and no word is half there */
+
+    for (k = 0; k <= n; k++) {
+        u_char  *p, *room;
+
+        room = malloc(k ? k : 1);
+        p = ngx_http_ai_record_audit_text(&rec, room, k);
+
+        t_ok((size_t) (p - room) <= k);
+        t_ok(p == room || p[-1] == '"');
+        free(room);
+    }
+
+    /* a long one is cut at a whole character */
+
+    ngx_http_ai_record_audit_init(&rec);
+
+    for (i = 0; i < 3000; i += 3) {
+        ngx_memcpy(buf + i, "\xe2\x82\xac", 3);
+    }
+
+    rec.account.data = buf;
+    rec.account.len = 3000;
+
+    n = ngx_http_ai_record_audit_text(&rec, buf + 4096, 4096) - (buf + 4096);
+    t_eq(n, sizeof("account=\"\"") - 1 + 126);
+}
+
+
+static void
+ngx_http_ai_test_pin(void)
+{
+    size_t                     n;
+    u_char                     buf[512];
+    ngx_str_t                  cmd;
+    ngx_str_t                  pairs, value;
+    ngx_uint_t                 nargs;
+    ngx_http_ai_record_pin_t   rec = {
+        ngx_string("pin"), ngx_string("0123"), ngx_string("a.test")
+    };
+
+    static const ngx_str_t  kind = ngx_string("kind");
+    static const ngx_str_t  stream = ngx_string("s:pins");
+
+    static const char  want[] =
+        "*14\r\n$4\r\nXADD\r\n$6\r\ns:pins\r\n$6\r\nMAXLEN\r\n"
+        "$1\r\n~\r\n$3\r\n100\r\n$1\r\n*\r\n$1\r\nv\r\n$1\r\n1\r\n"
+        "$4\r\nkind\r\n$3\r\npin\r\n$2\r\nid\r\n$4\r\n0123\r\n"
+        "$7\r\naccount\r\n$6\r\na.test\r\n";
+
+    static const ngx_http_ai_record_trim_t  trim = { 100, 0 };
+
+    n = ngx_http_ai_record_form_xadd(&ngx_http_ai_record_pin, &rec, &stream,
+                                     &trim, buf, sizeof(buf));
+    t_mem(buf, n, want, sizeof(want) - 1);
+
+    /* what a spool looks at to know whose stream it is for */
+
+    cmd.data = buf;
+    cmd.len = n;
+
+    t_eq(ngx_http_ai_record_pairs(&cmd, &pairs, &nargs), NGX_OK);
+    t_eq(nargs, 8);
+
+    ngx_http_ai_record_find(&pairs, nargs, &kind, &value);
+    t_str(value, "pin");
+}
+
+
 static const ngx_http_ai_test_t  tests[] = {
+    { "audit: fields, escapes, room", ngx_http_ai_test_audit },
+    { "a pin", ngx_http_ai_test_pin },
     { "resp: numbers and the empty string", ngx_http_ai_test_resp_numbers },
     { "resp: count of arguments", ngx_http_ai_test_resp_count },
     { "xadd: all fields, names and order", ngx_http_ai_test_xadd_all },
+    { "xadd: minid", ngx_http_ai_test_xadd_minid },
+    { "shards", ngx_http_ai_test_shard },
     { "xadd: absent fields", ngx_http_ai_test_xadd_absent },
+    { "xadd: put together anew", ngx_http_ai_test_again },
     { "xadd: hostile values", ngx_http_ai_test_xadd_hostile },
     { "xadd: every buffer size", ngx_http_ai_test_xadd_sizes },
     { "xadd: largest record", ngx_http_ai_test_xadd_largest },

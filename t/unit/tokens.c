@@ -4,8 +4,6 @@
  */
 
 
-#define _POSIX_C_SOURCE  200809L
-
 #include "ngx_http_ai_test.h"
 #include "ngx_http_ai_tokens.h"
 
@@ -164,7 +162,50 @@ ngx_http_ai_test_shapes(void)
           "\"output_tokens\":4,\"total_tokens\":13}",
           { 9, 4, 0, 0, 0 } },
 
+        /* Anthropic: the input leaves out the cache */
+        { "{\"input_tokens\":4,\"cache_creation_input_tokens\":379,"
+          "\"cache_read_input_tokens\":14714,\"output_tokens\":290,"
+          "\"output_tokens_details\":{\"thinking_tokens\":19}}",
+          { 15097, 290, 14714, 379, 19 } },
+        { "{\"input_tokens\":412,\"output_tokens\":264,\"iterations\":[{"
+          "\"input_tokens\":408,\"output_tokens\":1},{\"input_tokens\":412,"
+          "\"output_tokens\":263,\"cache_read_input_tokens\":9}]}",
+          { 412, 264, 0, 0, 0 } },
+
+        /* a skin of chat over Anthropic: the prompt has it */
+        { "{\"prompt_tokens\":15097,\"completion_tokens\":290,"
+          "\"total_tokens\":15387,\"cache_creation_input_tokens\":379,"
+          "\"cache_read_input_tokens\":14714,\"prompt_tokens_details\":"
+          "{\"cached_tokens\":14714}}",
+          { 15097, 290, 14714, 379, 0 } },
+
+        /* Gemini */
+        { "{\"promptTokenCount\":9613,\"candidatesTokenCount\":33,"
+          "\"totalTokenCount\":9685,\"cachedContentTokenCount\":9602,"
+          "\"thoughtsTokenCount\":39,\"trafficType\":\"ON_DEMAND\"}",
+          { 9613, 72, 9602, 0, 39 } },
+        { "{\"promptTokenCount\":10,\"candidatesTokenCount\":5,"
+          "\"toolUsePromptTokenCount\":7,\"thoughtsTokenCount\":3,"
+          "\"totalTokenCount\":25}",
+          { 17, 8, 0, 0, 3 } },
+        { "{\"promptTokenCount\":2304,\"totalTokenCount\":2304}",
+          { 2304, 0, 0, 0, 0 } },
+
+        /* Bedrock's Converse */
+        { "{\"inputTokens\":3,\"outputTokens\":61,\"totalTokens\":2435,"
+          "\"cacheReadInputTokens\":2074,\"cacheWriteInputTokens\":297}",
+          { 2374, 61, 2074, 297, 0 } },
+
+        /* Cohere: usage, and "meta" of its embeddings */
+        { "{\"billed_units\":{\"input_tokens\":8,\"output_tokens\":9},"
+          "\"tokens\":{\"input_tokens\":503,\"output_tokens\":11},"
+          "\"cached_tokens\":448}",
+          { 503, 11, 448, 0, 0 } },
+        { "{\"billed_units\":{\"input_tokens\":8}}", { 8, 0, 0, 0, 0 } },
+
         { "{\"completion_tokens\":4}", { 0, 4, 0, 0, 0 } },
+
+        /* a zero that was told */
         { "{\"prompt_tokens\":0}", { 0, 0, 0, 0, 0 } },
         { NULL, { 0, 0, 0, 0, 0 } }
     };
@@ -295,7 +336,6 @@ ngx_http_ai_test_declined(void)
     static const char  *none[] = {
         "null", "{}", "[]", "1", "\"x\"", "true",
         "{\"prompt_tokens\":null,\"completion_tokens\":null}",
-        "{\"type\":\"duration\",\"seconds\":37}",
         "{\"prompt_tokens_details\":{\"cached_tokens\":5}}",
         "{\"usage\":{\"prompt_tokens\":5}}",
         "[{\"prompt_tokens\":5}]",
@@ -332,6 +372,270 @@ ngx_http_ai_test_declined(void)
 }
 
 
+/* what is not among the five */
+
+static void
+ngx_http_ai_test_more(void)
+{
+    ngx_http_ai_tokens_t  tokens;
+
+    #define t_read(json)                                                      \
+        (void) memset(&tokens, 0xa5, sizeof(tokens));                         \
+        t_eq(ngx_http_ai_test_usage(&tokens, json, strlen(json)), NGX_OK)
+
+    t_read("{\"input_tokens\":1,\"output_tokens\":2}");
+    t_eq(tokens.cache_write_1h, 0);
+    t_eq(tokens.audio_input, 0);
+    t_eq(tokens.billed_input, -1);
+    t_eq(tokens.billed_output, -1);
+    t_eq(tokens.reported_nanousd, -1);
+    t_eq(tokens.tier, NGX_HTTP_AI_TIER_NONE);
+    t_eq(tokens.units, 0);
+    t_eq(tokens.estimated, 0);
+    t_eq(tokens.fast, 0);
+
+    t_read("{\"input_tokens\":4,\"cache_creation_input_tokens\":30,"
+           "\"cache_creation\":{\"ephemeral_1h_input_tokens\":20,"
+           "\"ephemeral_5m_input_tokens\":10},\"output_tokens\":1,"
+           "\"server_tool_use\":{\"web_search_requests\":3},"
+           "\"service_tier\":\"batch\",\"speed\":\"fast\"}");
+    t_eq(tokens.input, 34);
+    t_eq(tokens.cache_write, 30);
+    t_eq(tokens.cache_write_1h, 20);
+    t_eq(tokens.web_searches, 3);
+    t_eq(tokens.tier, NGX_HTTP_AI_TIER_BATCH);
+    t_eq(tokens.fast, 1);
+
+    t_read("{\"inputTokens\":3,\"outputTokens\":1,\"cacheWriteInputTokens\":"
+           "300,\"cacheDetails\":[{\"inputTokens\":200,\"ttl\":\"5m\"},"
+           "{\"ttl\":\"1h\",\"inputTokens\":100}]}");
+    t_eq(tokens.cache_write, 300);
+    t_eq(tokens.cache_write_1h, 100);
+
+    t_read("{\"prompt_tokens\":9,\"completion_tokens\":8,"
+           "\"prompt_tokens_details\":{\"audio_tokens\":7,\"image_tokens\":"
+           "1},\"completion_tokens_details\":{\"audio_tokens\":6,"
+           "\"image_tokens\":2}}");
+    t_eq(tokens.audio_input, 7);
+    t_eq(tokens.image_input, 1);
+    t_eq(tokens.audio_output, 6);
+    t_eq(tokens.image_output, 2);
+
+    t_read("{\"promptTokenCount\":9,\"promptTokensDetails\":[{\"modality\":"
+           "\"TEXT\",\"tokenCount\":2},{\"modality\":\"AUDIO\","
+           "\"tokenCount\":7}],\"candidatesTokensDetails\":[{\"tokenCount\":"
+           "5,\"modality\":\"IMAGE\"}],\"serviceTier\":\"priority\"}");
+    t_eq(tokens.audio_input, 7);
+    t_eq(tokens.image_input, 0);
+    t_eq(tokens.image_output, 5);
+    t_eq(tokens.tier, NGX_HTTP_AI_TIER_PRIORITY);
+
+    t_read("{\"billed_units\":{\"input_tokens\":8,\"output_tokens\":9},"
+           "\"tokens\":{\"input_tokens\":503,\"output_tokens\":11}}");
+    t_eq(tokens.billed_input, 8);
+    t_eq(tokens.billed_output, 9);
+
+    /* no tokens, but units that are billed; what is begun counts whole */
+
+    t_read("{\"type\":\"duration\",\"seconds\":37}");
+    t_eq(tokens.found, 0);
+    t_eq(tokens.units, 1);
+    t_eq(tokens.seconds, 37);
+
+    t_read("{\"type\":\"duration\",\"seconds\":36.01}");
+    t_eq(tokens.seconds, 37);
+
+    t_read("{\"billed_units\":{\"search_units\":2}}");
+    t_eq(tokens.found, 0);
+    t_eq(tokens.units, 1);
+    t_eq(tokens.search_units, 2);
+}
+
+
+static void
+ngx_http_ai_test_money(void)
+{
+    ngx_uint_t            i;
+    ngx_http_ai_tokens_t  tokens;
+
+    static const struct {
+        const char  *json;
+        int64_t      want;
+    } rows[] = {
+
+        /* OpenRouter; "cost_details" are parts of it */
+
+        { "{\"prompt_tokens\":1,\"cost\":0.00219855,\"cost_details\":{"
+          "\"upstream_inference_cost\":0.00219855},\"is_byok\":false}",
+          2198550 },
+        { "{\"prompt_tokens\":1,\"cost\":6e-05}", 60000 },
+        { "{\"prompt_tokens\":1,\"cost\":0,\"cost_details\":{"
+          "\"upstream_inference_cost\":null}}", 0 },
+        { "{\"prompt_tokens\":1,\"cost\":null}", -1 },
+        { "{\"prompt_tokens\":1,\"cost\":\"0.1\"}", -1 },
+        { "{\"prompt_tokens\":1,\"cost\":-1}", -1 },
+
+        /* one's own key: what the provider takes comes on top */
+
+        { "{\"prompt_tokens\":1,\"cost\":0.001,\"cost_details\":{"
+          "\"upstream_inference_cost\":0.02},\"is_byok\":true}",
+          21000000 },
+        { "{\"prompt_tokens\":1,\"cost\":9e9,\"cost_details\":{"
+          "\"upstream_inference_cost\":9e9},\"is_byok\":true}", INT64_MAX },
+
+        /* Perplexity */
+
+        { "{\"prompt_tokens\":1,\"cost\":{\"input_tokens_cost\":0.0,"
+          "\"request_cost\":0.005,\"total_cost\":0.006}}", 6000000 },
+
+        /* xAI, 10^10 to a dollar; 0 is what Azure says of its Grok */
+
+        { "{\"prompt_tokens\":12,\"cost_in_usd_ticks\":1176500}", 117650 },
+        { "{\"prompt_tokens\":12,\"cost_in_usd_ticks\":0}", -1 },
+        { NULL, 0 }
+    };
+
+    static const struct {
+        const char  *text;
+        int64_t      want;
+    } numbers[] = {
+        { "0", 0 }, { "1", 1000000000 }, { "0.1", 100000000 },
+        { "3.4e-07", 340 }, { "1E+2", 100000000000 }, { "1e2", 100000000000 },
+        { "0.0000000014", 1 }, { "0.0000000015", 2 }, { "0.00000000049", 0 },
+        { "0.000000000499999999999999999999999999", 0 },
+        { "0.123456789123456789123456789", 123456789 },
+        { "9000000000", 9000000000000000000 },
+        { "0.1e-400", 0 }, { "0e99999999999999999999", 0 },
+        { "0.00e5", 0 },
+        { "10000000000", -1 }, { "1e400", -1 },
+        { "99999999999999999999999", -1 },
+        { "", -1 }, { "-1", -1 }, { "x", -1 }, { ".", -1 }, { "1e", -1 },
+        { "1e-", -1 }, { "1.1.1", -1 }, { "1e5x", -1 }, { NULL, 0 }
+    };
+
+    for (i = 0; rows[i].json; i++) {
+        ngx_http_ai_test_note = rows[i].json;
+        t_read(rows[i].json);
+        t_eq(tokens.reported_nanousd, rows[i].want);
+    }
+
+    for (i = 0; numbers[i].text; i++) {
+        ngx_http_ai_test_note = numbers[i].text;
+        t_eq(ngx_http_ai_tokens_nanousd((const u_char *) numbers[i].text,
+                                        strlen(numbers[i].text)),
+             numbers[i].want);
+    }
+}
+
+
+/* several objects of one answer */
+
+static void
+ngx_http_ai_test_several(void)
+{
+    ngx_uint_t                 i, k;
+    ngx_http_ai_tokens_t       tokens;
+    ngx_http_ai_tokens_raw_t   raw, before;
+
+    static const struct {
+        const char  *objects[4];
+        int64_t      want[5];
+    } rows[] = {
+
+        /* Anthropic: the end leaves out the input, or lets it grow */
+
+        { { "{\"input_tokens\":4,\"cache_read_input_tokens\":1167,"
+            "\"output_tokens\":1}",
+            "{\"output_tokens\":256}", NULL },
+          { 1171, 256, 1167, 0, 0 } },
+        { { "{\"input_tokens\":43,\"output_tokens\":1}",
+            "{\"input_tokens\":61,\"cache_read_input_tokens\":null,"
+            "\"output_tokens\":2}", NULL },
+          { 61, 2, 0, 0, 0 } },
+
+        /* a skin that repeats them as zeros */
+
+        { { "{\"input_tokens\":43,\"cache_read_input_tokens\":5,"
+            "\"output_tokens\":0}",
+            "{\"input_tokens\":0,\"cache_read_input_tokens\":0,"
+            "\"output_tokens\":2}", NULL },
+          { 48, 2, 5, 0, 0 } },
+        { { "{\"input_tokens\":0,\"output_tokens\":0}",
+            "{\"input_tokens\":43,\"output_tokens\":2}", NULL },
+          { 43, 2, 0, 0, 0 } },
+
+        /* Gemini, vLLM: cumulative, not added */
+
+        { { "{\"promptTokenCount\":8,\"totalTokenCount\":8}",
+            "{\"promptTokenCount\":8,\"candidatesTokenCount\":3,"
+            "\"totalTokenCount\":32,\"thoughtsTokenCount\":21}",
+            "{\"promptTokenCount\":8,\"candidatesTokenCount\":7,"
+            "\"totalTokenCount\":36,\"thoughtsTokenCount\":21}", NULL },
+          { 8, 28, 0, 0, 21 } },
+        { { "{\"prompt_tokens\":9,\"completion_tokens\":1,"
+            "\"total_tokens\":10}",
+            "{\"prompt_tokens\":9,\"completion_tokens\":2,"
+            "\"total_tokens\":11}", NULL },
+          { 9, 2, 0, 0, 0 } },
+
+        /* what is no usage changes nothing */
+
+        { { "{\"prompt_tokens\":9,\"completion_tokens\":1}",
+            "null", "{\"a\":1}", NULL },
+          { 9, 1, 0, 0, 0 } }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+
+        ngx_http_ai_tokens_init(&raw);
+
+        for (k = 0; rows[i].objects[k]; k++) {
+            ngx_http_ai_test_note = rows[i].objects[k];
+
+            before = raw;
+
+            if (ngx_http_ai_tokens_add(&raw,
+                                       (const u_char *) rows[i].objects[k],
+                                       strlen(rows[i].objects[k]), 0)
+                != NGX_OK)
+            {
+                t_mem(&raw, sizeof(raw), &before, sizeof(before));
+            }
+        }
+
+        ngx_http_ai_tokens_sum(&raw, &tokens);
+        ngx_http_ai_test_counts(&tokens, rows[i].want);
+    }
+}
+
+
+/* the first bytes of an object that is too long */
+
+static void
+ngx_http_ai_test_cut(void)
+{
+    size_t                     n;
+    ngx_http_ai_tokens_t       tokens;
+    ngx_http_ai_tokens_raw_t   raw;
+
+    static const char  json[] =
+        "{\"input_tokens\":412,\"output_tokens\":264,\"iterations\":[{"
+        "\"input_tokens\":408,\"output_tokens\":1";
+
+    for (n = 0; n < sizeof(json); n++) {
+        ngx_http_ai_tokens_init(&raw);
+
+        (void) ngx_http_ai_tokens_add(&raw, (const u_char *) json, n, 1);
+        ngx_http_ai_tokens_sum(&raw, &tokens);
+
+        /* a number that was cut is no number */
+
+        t_eq(tokens.input, n > 19 ? 412 : 0);
+        t_eq(tokens.output, n > 39 ? 264 : 0);
+    }
+}
+
+
 static void
 ngx_http_ai_test_truncated(void)
 {
@@ -352,128 +656,16 @@ ngx_http_ai_test_truncated(void)
 }
 
 
-/* column "name" of a table with tabs, the i-th field of the line */
-
-static char *
-ngx_http_ai_test_field(char *line, int i)
-{
-    while (i-- > 0 && line) {
-        line = strchr(line, '\t');
-        line = line ? line + 1 : NULL;
-    }
-
-    return line;
-}
-
-
-/*
- * Recorded answers, where NGX_HTTP_AI_FIXTURES names their folder: the rows of
- * INDEX.tsv that have a usage object of OpenAI's shapes.
- */
-
-static void
-ngx_http_ai_test_fixtures(void)
-{
-    int                    col[8], i;
-    char                   path[1024], *line, *field, *copy, *f[8];
-    FILE                  *fp;
-    size_t                 size;
-    int64_t                want[5];
-    ngx_uint_t             rows;
-    const char            *dir;
-    ngx_http_ai_tokens_t   tokens;
-
-    static const char  *names[8] = {
-        "expected_prompt_tokens", "expected_completion_tokens",
-        "expected_cached_tokens", "expected_cache_write_tokens",
-        "expected_reasoning_tokens", "raw_usage", "provider", "endpoint"
-    };
-
-    t_ok(1);
-
-    dir = getenv("NGX_HTTP_AI_FIXTURES");
-    if (dir == NULL) {
-        printf("# NGX_HTTP_AI_FIXTURES is not set: nothing read\n");
-        return;
-    }
-
-    snprintf(path, sizeof(path), "%s/INDEX.tsv", dir);
-
-    fp = fopen(path, "r");
-    t_ok(fp != NULL);
-
-    if (fp == NULL) {
-        return;
-    }
-
-    line = NULL;
-    size = 0;
-    rows = 0;
-
-    t_ok(getline(&line, &size, fp) > 0);
-
-    for (i = 0; i < 8; i++) {
-        for (col[i] = 0; /* void */ ; col[i]++) {
-            field = ngx_http_ai_test_field(line, col[i]);
-
-            if (field == NULL
-                || strncmp(field, names[i], strlen(names[i])) == 0)
-            {
-                break;
-            }
-        }
-    }
-
-    while (getline(&line, &size, fp) > 0) {
-
-        for (i = 0; i < 8; i++) {
-            field = ngx_http_ai_test_field(line, col[i]);
-            f[i] = field ? strndup(field, strcspn(field, "\t\n")) : NULL;
-        }
-
-        copy = f[5];
-
-        if (copy && copy[0] == '{' && f[0][0] != '\0'
-            && strstr(copy, "cache_read_input_tokens") == NULL
-            && (strstr(copy, "\"prompt_tokens\"")
-                || strstr(copy, "\"input_tokens\"")
-                || strstr(copy, "\"total_tokens\""))
-            && strcmp(f[6], "cohere") != 0 && strcmp(f[6], "anthropic") != 0)
-        {
-            rows++;
-            ngx_http_ai_test_note = copy;
-
-            for (i = 0; i < 5; i++) {
-                want[i] = strtoll(f[i], NULL, 10);
-            }
-
-            memset(&tokens, 0xa5, sizeof(tokens));
-            t_eq(ngx_http_ai_test_usage(&tokens, copy, strlen(copy)), NGX_OK);
-            ngx_http_ai_test_counts(&tokens, want);
-        }
-
-        for (i = 0; i < 8; i++) {
-            free(f[i]);
-        }
-
-        ngx_http_ai_test_note = NULL;
-    }
-
-    printf("# %lu recorded usage objects\n", (unsigned long) rows);
-    t_ok(rows > 0);
-
-    free(line);
-    fclose(fp);
-}
-
-
 static const ngx_http_ai_test_t  ngx_http_ai_tests[] = {
     { "shapes", ngx_http_ai_test_shapes },
     { "repair rules", ngx_http_ai_test_repair },
     { "plain objects", ngx_http_ai_test_plain },
     { "no usage, no JSON", ngx_http_ai_test_declined },
+    { "other units, tiers", ngx_http_ai_test_more },
+    { "money", ngx_http_ai_test_money },
+    { "several objects", ngx_http_ai_test_several },
+    { "cut objects", ngx_http_ai_test_cut },
     { "truncated everywhere", ngx_http_ai_test_truncated },
-    { "recorded usage objects", ngx_http_ai_test_fixtures },
     { NULL, NULL }
 };
 

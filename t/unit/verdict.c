@@ -152,10 +152,77 @@ ngx_http_ai_test_endpoint(const char *path)
 
     n = strlen(path);
     p = ngx_http_ai_test_dup(path, n);
-    ep = ngx_http_ai_endpoint_find(p, n);
+    ep = ngx_http_ai_endpoint_find(p, n, NULL);
     free(p);
 
     return ep;
+}
+
+
+/* paths of providers' own, where all that is known is how they end */
+
+static void
+ngx_http_ai_test_tails(void)
+{
+    size_t                         n;
+    u_char                        *p;
+    ngx_uint_t                     i;
+    ngx_str_t                      model;
+    const ngx_http_ai_endpoint_t  *ep;
+
+    static const struct {
+        const char                *path;
+        const char                *name;
+        const char                *model;
+    } rows[] = {
+        { "/legacy/v1/chat/completions", "chat", NULL },
+        { "/v1/completions", "completions", NULL },
+        { "/v1/responses", "responses", NULL },
+        { "/v1/images/generations", "images", NULL },
+        { "/v1/models", "models", NULL },
+        { "/v1/models/gpt-4o", NULL, NULL },
+        { "/v1/mychat/completions", "completions", NULL },
+        { "/xresponses", NULL, NULL },
+        { "responses", NULL, NULL },
+        { "/", NULL, NULL },
+        { "/openai/deployments/gpt-4o-eu/chat/completions", "chat",
+          "gpt-4o-eu" },
+        { "/openai/deployments//chat/completions", "chat", NULL },
+        { "/openai/deployments/", NULL, NULL },
+        { "/openai/deployments/x", NULL, NULL },
+        { "/v1beta/models/gemini-2.5-pro:generateContent", NULL,
+          "gemini-2.5-pro" },
+        { "/v1/projects/p/locations/l/publishers/google/models/g:predict",
+          NULL, "g" },
+        { "/model/anthropic.claude-v1:0/converse", NULL,
+          "anthropic.claude-v1:0" },
+        { NULL, NULL, NULL }
+    };
+
+    for (i = 0; rows[i].path; i++) {
+        ngx_http_ai_test_note = rows[i].path;
+
+        n = strlen(rows[i].path);
+        p = ngx_http_ai_test_dup(rows[i].path, n);
+
+        ep = ngx_http_ai_endpoint_tail(p, n);
+
+        t_ok((ep != NULL) == (rows[i].name != NULL));
+        t_ok(ep == NULL || rows[i].name == NULL
+             || strcmp((char *) ep->name.data, rows[i].name) == 0);
+
+        if (ngx_http_ai_endpoint_model(p, n, &model) != NGX_OK) {
+            model.len = 0;
+        }
+
+        t_eq(model.len, rows[i].model ? strlen(rows[i].model) : 0);
+        t_ok(model.len == 0
+             || memcmp(model.data, rows[i].model, model.len) == 0);
+
+        free(p);
+    }
+
+    ngx_http_ai_test_note = NULL;
 }
 
 
@@ -217,10 +284,90 @@ ngx_http_ai_test_endpoints(void)
     t_ok(ngx_http_ai_test_endpoint("/") == NULL);
     t_ok(ngx_http_ai_test_endpoint("//messages") == NULL);
     t_ok(ngx_http_ai_test_endpoint("messages/") == NULL);
-    t_ok(ngx_http_ai_test_endpoint("messages/count_tokens") == NULL);
     t_ok(ngx_http_ai_test_endpoint("Messages") == NULL);
     t_ok(ngx_http_ai_test_endpoint("chat/completion") == NULL);
-    t_ok(ngx_http_ai_test_endpoint("audio/transcriptions") == NULL);
+}
+
+
+/* patterns: what of a path is the model, or the id */
+
+static void
+ngx_http_ai_test_parts(void)
+{
+    size_t                         n;
+    u_char                        *p;
+    ngx_uint_t                     i;
+    const ngx_http_ai_endpoint_t  *ep;
+    ngx_http_ai_endpoint_parts_t   parts;
+
+    static const struct {
+        const char                *path;
+        const char                *name;
+        ngx_uint_t                 bit;
+        const char                *model;
+        const char                *id;
+    } rows[] = {
+        { "audio/transcriptions", "transcriptions",
+          NGX_HTTP_AI_EP_TRANSCRIBE, "", "" },
+        { "messages/count_tokens", "count_tokens",
+          NGX_HTTP_AI_EP_MESSAGES, "", "" },
+        { "models", "models", NGX_HTTP_AI_EP_MODELS, "", "" },
+        { "models/a/b", "models", NGX_HTTP_AI_EP_MODELS, "", "a" },
+        { "models/g-1:generateContent", "generate_content",
+          NGX_HTTP_AI_EP_GEMINI, "g-1", "" },
+        { "models/a/b:c:streamGenerateContent", "generate_content",
+          NGX_HTTP_AI_EP_GEMINI, "a/b:c", "" },
+        { "models/:generateContent", "models", NGX_HTTP_AI_EP_MODELS, "",
+          ":generateContent" },
+        { "deployments/d 1/chat/completions", "chat",
+          NGX_HTTP_AI_EP_DEPLOYMENTS, "d 1", "" },
+        { "model/us.a/b:0/converse-stream", "converse",
+          NGX_HTTP_AI_EP_BEDROCK, "us.a/b:0", "" },
+        { "responses", "responses", NGX_HTTP_AI_EP_RESPONSES, "", "" },
+        { "responses/compact", "compact", NGX_HTTP_AI_EP_RESPONSES, "", "" },
+        { "responses/resp_1", "stored_responses",
+          NGX_HTTP_AI_EP_RESOURCES, "", "resp_1" },
+        { "responses/resp_1/cancel", "stored_responses",
+          NGX_HTTP_AI_EP_RESOURCES, "", "resp_1" },
+        { "files", "files", NGX_HTTP_AI_EP_RESOURCES, "", "" },
+        { "files/file-1/content", "files", NGX_HTTP_AI_EP_RESOURCES, "",
+          "file-1" },
+        { "messages/batches/m_1/results", "message_batches",
+          NGX_HTTP_AI_EP_RESOURCES, "", "m_1" },
+        { "fine_tuning/jobs/f_1", "fine_tuning",
+          NGX_HTTP_AI_EP_RESOURCES, "", "f_1" },
+        { "files/", NULL, 0, NULL, NULL },
+        { "files//x", NULL, 0, NULL, NULL },
+        { "filesx", NULL, 0, NULL, NULL },
+        { "deployments//completions", NULL, 0, NULL, NULL },
+        { "deployments/x", NULL, 0, NULL, NULL },
+        { "responses/", NULL, 0, NULL, NULL },
+        { NULL, NULL, 0, NULL, NULL }
+    };
+
+    for (i = 0; rows[i].path; i++) {
+        ngx_http_ai_test_note = rows[i].path;
+
+        n = strlen(rows[i].path);
+        p = ngx_http_ai_test_dup(rows[i].path, n);
+        ep = ngx_http_ai_endpoint_find(p, n, &parts);
+
+        t_ok((ep != NULL) == (rows[i].name != NULL));
+
+        if (ep && rows[i].name) {
+            t_ok(strcmp((char *) ep->name.data, rows[i].name) == 0);
+            t_eq(ep->bit, rows[i].bit);
+            t_mem(parts.model.data, parts.model.len, rows[i].model,
+                  strlen(rows[i].model));
+            t_mem(parts.id.data, parts.id.len, rows[i].id,
+                  strlen(rows[i].id));
+            t_ok(ngx_http_ai_endpoint_family(ep->bit)->len > 0);
+        }
+
+        free(p);
+    }
+
+    ngx_http_ai_test_note = NULL;
 }
 
 
@@ -325,6 +472,8 @@ static const ngx_http_ai_test_t  tests[] = {
     { "every class's cooldown, scope and flags", ngx_http_ai_test_acts },
     { "a class that does not exist", ngx_http_ai_test_unknown },
     { "endpoints", ngx_http_ai_test_endpoints },
+    { "parts of their paths", ngx_http_ai_test_parts },
+    { "ends of paths, models in paths", ngx_http_ai_test_tails },
     { "providers", ngx_http_ai_test_providers },
     { "credentials", ngx_http_ai_test_credentials },
     { NULL, NULL }

@@ -6,10 +6,7 @@
 
 /*
  * What the balancers do with accounts that are not alike, as a simulation of
- * discrete events, and what a choice costs:
- *
- *   cc -O2 -DNGX_HTTP_AI_PURE=1 -Isrc/pure -o balance_sim \
- *      t/bench/balance_sim.c src/pure/ngx_http_ai_pick.c -lm
+ * discrete events: build/unit/simulation prints shares and times.
  *
  * An account serves SLOTS requests at a time and queues the rest.  Requests
  * come at random moments; how long one takes varies by an exponential part.
@@ -19,13 +16,9 @@
  */
 
 
-#define _POSIX_C_SOURCE  200809L
-
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "ngx_http_ai_test.h"
 #include "ngx_http_ai_pick.h"
 
 
@@ -70,6 +63,16 @@ typedef struct {
     uint64_t                  served;
     ngx_http_ai_pick_ewma_t   ewma;
 } ngx_http_ai_sim_account_t;
+
+
+/* what came out of one run */
+
+typedef struct {
+    double       share[ACCOUNTS];   /* percent */
+    double       p50;
+    double       p95;
+    double       p99;
+} ngx_http_ai_sim_result_t;
 
 
 static const char  *balancers[] = {
@@ -251,7 +254,8 @@ ngx_http_ai_sim_order(const void *one, const void *two)
 
 
 static void
-ngx_http_ai_sim_run(const ngx_http_ai_sim_case_t *c, ngx_uint_t balancer)
+ngx_http_ai_sim_run(const ngx_http_ai_sim_case_t *c, ngx_uint_t balancer,
+    ngx_http_ai_sim_result_t *result)
 {
     double                   now;
     int64_t                  current[ACCOUNTS] = { 0, 0, 0 };
@@ -281,114 +285,114 @@ ngx_http_ai_sim_run(const ngx_http_ai_sim_case_t *c, ngx_uint_t balancer)
 
     qsort(took, n, sizeof(double), ngx_http_ai_sim_order);
 
-    printf("  %-10s ", balancers[balancer]);
+    printf("#   %-10s ", balancers[balancer]);
 
     for (i = 0; i < ACCOUNTS; i++) {
+
+        result->share[i] = 100.0 * accounts[i].served / n;
+
         if (i < c->n) {
-            printf(" %5.1f %%", 100.0 * accounts[i].served / n);
+            printf(" %5.1f %%", result->share[i]);
 
         } else {
             printf("        ");
         }
     }
 
-    printf("  %8.2f %8.2f %8.2f\n", took[n / 2], took[n * 95 / 100],
-           took[n * 99 / 100]);
+    result->p50 = took[n / 2];
+    result->p95 = took[n * 95 / 100];
+    result->p99 = took[n * 99 / 100];
+
+    printf("  %8.2f %8.2f %8.2f\n", result->p50, result->p95, result->p99);
 }
 
-
-static double
-ngx_http_ai_sim_now(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return ts.tv_sec * 1e9 + ts.tv_nsec;
-}
-
-
-/* the best of some rounds: the least disturbed one */
 
 static void
-ngx_http_ai_sim_cost(ngx_uint_t n)
+ngx_http_ai_sim_all(const ngx_http_ai_sim_case_t *c,
+    ngx_http_ai_sim_result_t *results)
 {
-    double                   t, best[5];
-    int64_t                  current[64];
-    uint64_t                 all, r;
-    ngx_uint_t               i, k, b, round;
-    ngx_http_ai_pick_peer_t  peers[64];
-    volatile ngx_uint_t      sink;
+    ngx_uint_t  b;
 
-    memset(current, 0, sizeof(current));
-    all = ((uint64_t) 1 << n) - 1;
+    printf("# %.0f requests/s, %.0f s each, %d at once per account: %s\n"
+           "#   %-10s  shares                         "
+           "p50 s    p95 s    p99 s\n", RATE, BASE, SLOTS, c->name, "");
 
-    for (i = 0; i < n; i++) {
-        peers[i].weight = 1 + i % 3;
-        peers[i].percent = 100 - i;
-        peers[i].inflight = i % 7;
-        peers[i].time_us = 1000000 + i * 1000;
-        peers[i].price = i % 2;
-        peers[i].hash = i * 2654435761u;
+    for (b = 0; b < BALANCERS; b++) {
+        ngx_http_ai_sim_run(c, b, &results[b]);
     }
-
-    printf("  %5lu", (unsigned long) n);
-
-    for (b = 0; b < 5; b++) {
-        best[b] = 1e9;
-
-        for (round = 0; round < 9; round++) {
-            t = ngx_http_ai_sim_now();
-
-            for (i = 0, k = 0; i < 20000; i++) {
-                r = i * 0x9e3779b97f4a7c15ull;
-
-                k += (b == 0)
-                     ? ngx_http_ai_pick_weighted(peers, current, n, all)
-                     : (b == 1) ? ngx_http_ai_pick_least_busy(peers, n, all, r)
-                     : (b == 2) ? ngx_http_ai_pick_least_time(peers, n, all, r)
-                     : (b == 3) ? ngx_http_ai_pick_least_cost(peers, current,
-                                                              n, all)
-                     : ngx_http_ai_pick_hash(peers, n, all, r);
-            }
-
-            sink = k;
-            t = (ngx_http_ai_sim_now() - t) / 20000;
-            best[b] = (t < best[b]) ? t : best[b];
-        }
-
-        printf(" %10.1f", best[b]);
-    }
-
-    (void) sink;
-    printf("\n");
 }
+
+
+static void
+ngx_http_ai_test_slow(void)
+{
+    ngx_http_ai_sim_result_t  r[BALANCERS];
+
+    ngx_http_ai_sim_all(&cases[0], r);
+
+    t_ok(r[WEIGHTED].share[1] > 49 && r[WEIGHTED].share[1] < 51);
+
+    /* the slow one can serve a quarter of all */
+
+    t_ok(r[LEAST_BUSY].share[1] < 25);
+    t_ok(r[LEAST_TIME].share[1] < 10);
+    t_ok(r[HASH].share[1] < 30);
+
+    t_ok(r[WEIGHTED].p99 > 100);
+    t_ok(r[LEAST_BUSY].p99 < 15);
+    t_ok(r[LEAST_TIME].p99 < 10);
+    t_ok(r[HASH].p99 < 15);
+    t_ok(r[LEAST_TIME].p95 < r[LEAST_BUSY].p95);
+}
+
+
+static void
+ngx_http_ai_test_flapping(void)
+{
+    ngx_http_ai_sim_result_t  r[BALANCERS];
+
+    ngx_http_ai_sim_all(&cases[1], r);
+
+    t_ok(r[LEAST_BUSY].share[1] < r[WEIGHTED].share[1] - 10);
+    t_ok(r[LEAST_TIME].share[1] < r[LEAST_BUSY].share[1]);
+
+    t_ok(r[LEAST_BUSY].p95 * 2 < r[WEIGHTED].p95);
+    t_ok(r[LEAST_TIME].p95 * 4 < r[WEIGHTED].p95);
+    t_ok(r[LEAST_TIME].p99 < r[LEAST_BUSY].p99);
+    t_ok(r[HASH].p95 < r[WEIGHTED].p95);
+}
+
+
+static void
+ngx_http_ai_test_three(void)
+{
+    ngx_http_ai_sim_result_t  r[BALANCERS];
+
+    ngx_http_ai_sim_all(&cases[2], r);
+
+    /* the normal one carries most, the others are not left out */
+
+    t_ok(r[LEAST_BUSY].share[0] > 50);
+    t_ok(r[LEAST_TIME].share[0] > 50);
+    t_ok(r[LEAST_TIME].share[1] > 5);
+    t_ok(r[LEAST_TIME].share[2] > 5);
+
+    t_ok(r[LEAST_BUSY].p99 * 2 < r[WEIGHTED].p99);
+    t_ok(r[LEAST_TIME].p99 * 2 < r[WEIGHTED].p99);
+    t_ok(r[HASH].p99 * 2 < r[WEIGHTED].p99);
+}
+
+
+static const ngx_http_ai_test_t  tests[] = {
+    { "one account 5 times slower", ngx_http_ai_test_slow },
+    { "one account flapping", ngx_http_ai_test_flapping },
+    { "a normal one, a slow one, a flapping one", ngx_http_ai_test_three },
+    { NULL, NULL }
+};
 
 
 int
 main(void)
 {
-    ngx_uint_t                     b;
-    const ngx_http_ai_sim_case_t  *c;
-
-    printf("%.0f requests/s, %.0f s each, %d at once per account\n", RATE,
-           BASE, SLOTS);
-
-    for (c = cases; c->name; c++) {
-        printf("\n%s\n  %-10s  shares                         "
-               "p50 s    p95 s    p99 s\n", c->name, "");
-
-        for (b = 0; b < BALANCERS; b++) {
-            ngx_http_ai_sim_run(c, b);
-        }
-    }
-
-    printf("\nns per choice\n  peers   weighted least_busy least_time"
-           " least_cost       hash\n");
-
-    ngx_http_ai_sim_cost(2);
-    ngx_http_ai_sim_cost(10);
-    ngx_http_ai_sim_cost(50);
-
-    return 0;
+    return ngx_http_ai_test_run(tests);
 }

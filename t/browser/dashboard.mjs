@@ -1,0 +1,410 @@
+/*
+ * Copyright (C) nginx-ai-route contributors
+ *
+ * An outage, a request's trail and a drill, as an engineer sees them.  Run by
+ * t/tools/browser-test, which starts the gateway.
+ */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+
+import { chromium } from "playwright-core";
+
+import { chat, fault, traffic } from "./gateway.mjs";
+
+const { AI_BASE, AI_CHROMIUM, AI_SHOTS, AI_ADMIN } = process.env;
+const URL_ = AI_BASE + "/ai/";
+const EVIL = "x<img src=/stolen onerror=\"document.title='owned'\">"
+             + "<script>document.title='owned'</script>";
+const PAGES = ["", "accounts", "requests", "cost", "explain?model=m",
+               "drills"];
+
+let browser, page, stop;
+const wrong = [];       /* what no page may ever do */
+
+
+async function open(options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1360,
+                                                           height: 900 },
+                                               ...options });
+    const opened = await context.newPage();
+
+    await opened.addInitScript(() => {
+        document.addEventListener("securitypolicyviolation", (e) =>
+            console.error("policy: " + e.violatedDirective + " "
+                          + e.blockedURI));
+    });
+    opened.on("console", (m) => {
+        if (["error", "warning"].includes(m.type())
+            && !/status of 40[14]/.test(m.text()))
+        {
+            wrong.push(m.text());
+        }
+    });
+    opened.on("pageerror", (e) => wrong.push(e.stack));
+    opened.on("request", (r) => {
+        if (!r.url().startsWith(URL_) && !r.url().startsWith("blob:")) {
+            wrong.push("asked for " + r.url());
+        }
+    });
+
+    await opened.goto(URL_);
+    await opened.waitForSelector(".page");
+    return opened;
+}
+
+
+const shot = (p, name) => p.screenshot({ path: AI_SHOTS + "/" + name + ".png",
+                                         fullPage: true });
+
+async function go(p, hash) {
+    await p.evaluate((h) => { location.hash = h; }, "#/" + hash);
+    await p.waitForTimeout(600);
+}
+
+
+const headline = (words, timeout = 20000) =>
+    page.locator(".verdict h1", { hasText: words }).waitFor({ timeout });
+
+const text = (selector) => page.locator(selector).first().innerText();
+
+
+async function unlock(bearer) {
+    await page.locator(".operator").click();
+    await page.locator("#bearer").fill(bearer);
+    await page.locator("dialog button[type=submit]").click();
+}
+
+
+before(async () => {
+    /* a browser's own sandbox does not start for root */
+    const root = process.getuid() === 0;
+
+    browser = await chromium.launch({ executablePath: AI_CHROMIUM,
+        args: root ? ["--no-sandbox"] : [] });
+    page = await open();
+    stop = traffic("m");
+});
+
+
+after(async () => {
+    stop();
+    await browser.close();
+});
+
+
+test("all is well, and says so", async () => {
+    await headline("All accounts healthy");
+    await page.locator("table.requests tbody tr").nth(5).waitFor();
+    assert.match(await text("#live"), /live/);
+    assert.match(await page.title(), /^All accounts healthy/);
+
+    /* by ai_price alone, without a map */
+    await page.locator("dl.facts", { hasText: "known for all that was used" })
+              .waitFor();
+});
+
+
+test("records dropped long ago are no news, those of now are", async () => {
+    const heads = await page.evaluate(() => {
+        const s = structuredClone(state.status);
+        const kept = { ...state.drops };
+        const head = () => diagnose(s, state.recent, state.history).headline;
+        const all = [];
+
+        for (const [dropped, later] of [[7, 0], [9, 0], [9, 600001]]) {
+            s.sink.dropped = dropped;
+            s.now_ms += later;
+            if (all.length === 0) {
+                state.drops = { count: null, at_ms: null };
+            }
+            noticeDrops(s);
+            all.push(head());
+        }
+        state.drops = kept;
+        return all;
+    });
+
+    assert.deepEqual(heads, ["All accounts healthy",
+                             "9 usage records were dropped",
+                             "All accounts healthy"]);
+});
+
+
+test("what has no counters of its own is named so", async () => {
+    const names = await page.evaluate(() => [
+        GROUPS.teams.name({ name: "" }), GROUPS.teams.name({ name: null }),
+        GROUPS.models.name({ name: null })]);
+
+    assert.deepEqual(names, ["(no team)", "(all others)", "(all others)"]);
+});
+
+
+test("a name that never answered is no illness of the account", async () => {
+    const words = await page.evaluate(() => [0, 5].map((count) => {
+        const place = { operate: "enabled", state: "cooling", percent: 100,
+                        cause: "model_not_found", back_ms: null };
+        const s = structuredClone(state.status);
+
+        s.accounts[0].models.push({ ...place, model: "slip",
+            cells: [{ ...place, breaker: { state: "closed" },
+                      latency_ms: { count } }] });
+        return diagnose(s, state.recent, state.history).headline;
+    }));
+
+    assert.equal(words[0], "All accounts healthy");
+    assert.match(words[1], /^account_a \(slip\) is left alone/);
+});
+
+
+test("a plan says of the route what is so, not of its backups", async () => {
+    const words = await page.evaluate(() => planWords({ model: "m", plan: [
+        { candidates: [{ order: null, account: "a" }] },
+        { candidates: [{ order: 1, account: "b" }] }] }));
+
+    assert.equal(words, "No account of its route could take it now.");
+});
+
+
+test("a breaker opens, and the page says what was done", async () => {
+    await fault("status=503");
+    await headline(/^account_a is down since .*: it answers 503/);
+    await page.locator(".problem-did",
+        { hasText: /served by account_b instead, 0 lost/ }).waitFor();
+
+    const verdict = await text(".verdict");
+
+    assert.match(verdict, /Handled: clients are served/);
+    assert.match(verdict, /next probe is sent|probe is under way/);
+    assert.match(verdict, /its breaker is open|a single request is trying/i);
+    assert.match(await text(".events"), /account_a breaker opened/);
+    await shot(page, "outage");
+});
+
+
+test("a request is found by its id, and its trail tells all", async () => {
+    /* one that met the failure: while the breaker is closed, or as a probe */
+    let id, answer;
+
+    for (let i = 0; i < 1000; i++) {
+        id = "incident-" + i;
+        answer = await chat("m", { "x-request-id": id });
+        if (answer.headers["x-ai-attempts"] === "2") {
+            break;
+        }
+        await page.waitForTimeout(20);
+    }
+    assert.equal(answer.headers["x-ai-attempts"], "2");
+
+    await page.locator("#find-id").fill(id);
+    await page.locator("#find-id").press("Enter");
+    await page.locator("h1.id", { hasText: id }).waitFor();
+    await page.locator(".story").waitFor();
+
+    const story = await text(".story");
+
+    assert.match(story, /got a complete answer \(200\)/);
+    assert.match(story, /account_a answered 503, overloaded/);
+    assert.match(story, /account_b answered it/);
+    assert.equal(await page.locator("table.tries tbody tr").count(), 2);
+    await shot(page, "trail");
+
+    /* the address is one that can be sent to a colleague */
+    assert.ok(page.url().endsWith("#/requests/" + id));
+    await page.reload();
+    await page.locator(".story").waitFor();
+
+    await go(page, "requests/no-such-id");
+    await page.getByText("No remembered request has this id").waitFor();
+});
+
+
+test("the breaker closes, and the page says so", async () => {
+    await go(page, "");
+    await fault("");
+    await headline("All accounts healthy", 30000);
+    assert.match(await text(".events"), /account_a recovered/);
+    assert.ok(await page.locator(".lane-bad").count() > 0);
+});
+
+
+test("a hostile name of a model is nothing but words", async () => {
+    await chat(EVIL);
+    await go(page, "requests");
+    await page.getByText(EVIL, { exact: false }).first().waitFor();
+    assert.equal(await page.locator("img").count(), 0);
+    assert.equal(await page.locator("body script").count(), 0);
+    assert.ok(!(await page.title()).includes("owned"));
+
+    await page.getByText(EVIL, { exact: false }).first()
+              .locator("xpath=ancestor::tr").locator("a").click();
+    await page.locator("h2", { hasText: EVIL }).waitFor();
+    assert.equal(await page.locator("img").count(), 0);
+});
+
+
+test("requests are filtered", async () => {
+    await go(page, "requests");
+    await page.locator("#filter-fallback").selectOption({ value: "any" });
+    await page.waitForFunction(() => location.hash.includes("any"));
+    await page.locator(".trail .step-bad").first().waitFor();
+
+    const rows = await page.locator("table.requests tbody tr").count();
+
+    assert.equal(await page.locator("tr:has(.step-bad)").count(), rows);
+});
+
+
+test("a wrong bearer is refused, and forgotten", async () => {
+    await go(page, "accounts");
+    await unlock("wrong");
+    await page.getByRole("button", { name: "Drain account_b" }).click();
+    await page.locator("dialog button[type=submit]").click();
+    await page.locator("#says .wrong", { hasText: /bearer/ }).waitFor();
+    await page.locator(".operator", { hasText: "Operator" }).waitFor();
+});
+
+
+test("an account is drained and enabled", async () => {
+    await unlock(AI_ADMIN);
+    await page.getByRole("button", { name: "Drain account_b" }).click();
+    await page.getByText("No new requests go to it").waitFor();
+    await page.locator("dialog button[type=submit]").click();
+    await page.getByRole("button", { name: "Enable account_b" }).click();
+    await page.locator("dialog button[type=submit]").click();
+    await page.getByRole("button", { name: "Drain account_b" }).waitFor();
+});
+
+
+test("a scripted drill runs, judges and is kept", async () => {
+    await go(page, "drills");
+    await page.locator("#drill-account").selectOption("account_a");
+    await page.locator("#drill-ttl").fill("4s");
+    await page.getByRole("button", { name: "Run a scripted drill" }).click();
+    await page.getByRole("button", { name: "Run the drill" }).click();
+    await page.locator(".run h2", { hasText: "A drill is under way" })
+              .waitFor();
+    await shot(page, "drill");
+    await page.locator(".run h2", { hasText: "The drill has passed" })
+              .waitFor({ timeout: 60000 });
+
+    const read = async (name) => {
+        const [file] = await Promise.all([
+            page.waitForEvent("download"),
+            page.locator(".run").getByRole("button", { name }).click()]);
+
+        return readFile(await file.path(), "utf8");
+    };
+
+    const report = JSON.parse(await read("JSON"));
+
+    assert.equal(report.verdict, "pass");
+    assert.ok(report.hit > 0);
+    assert.equal(report.saved, report.hit);
+    assert.equal(report.lost, 0);
+    assert.ok(report.detection_ms >= 0);
+    assert.ok(report.return_ms >= 0);
+    assert.equal(report.fault.ended_by, "ttl");
+    assert.match(await read("Markdown"), /^# Drill .*: pass\n/);
+    await shot(page, "drill-report");
+});
+
+
+test("a fault is stopped by its button", async () => {
+    await page.locator("#drill-ttl").fill("10m");
+    await page.locator("#drill-percent").fill("1");
+    await page.getByRole("button", { name: "Only inject" }).click();
+    await page.getByRole("button", { name: "Inject", exact: true }).click();
+    await page.getByRole("button", { name: /^Stop fault/ }).click();
+    await page.getByText(/ended by operator/).first().waitFor();
+});
+
+
+test("the bearer is kept in memory alone", async () => {
+    const kept = await page.evaluate(() => [
+        localStorage.length, sessionStorage.length, document.cookie,
+        document.documentElement.outerHTML, location.href].join("\n"));
+
+    assert.ok(kept.startsWith("0\n0\n\n"));
+    assert.ok(!kept.includes(AI_ADMIN));
+    await page.reload();
+    await page.locator(".operator", { hasText: "Operator" }).waitFor();
+});
+
+
+test("a plan is explained", async () => {
+    await go(page, "explain");
+    await page.locator("#explain-model").fill("m");
+    await page.locator("#explain-model").press("Enter");
+    await page.locator(".story", { hasText: "It would go to account_a" })
+              .waitFor();
+});
+
+
+test("usage is by whom one likes", async () => {
+    await go(page, "cost");
+    await page.getByRole("button", { name: "Accounts" }).click();
+    await page.getByRole("button", { name: "Requests" }).click();
+    await page.locator(".bars li", { hasText: "account_a" }).waitFor();
+    await page.locator("td", { hasText: /^account_b$/ }).waitFor();
+});
+
+
+test("charts are read with the keyboard", async () => {
+    await go(page, "");
+    await page.locator("#main .plot svg").first().focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.locator(".chart-says", { hasText: "in 30 s" }).waitFor();
+});
+
+
+/* what sticks out at the right, but for what scrolls by itself */
+
+const wide = () => [...document.querySelectorAll("body *")]
+    .filter((e) => !e.closest(".scroll, .nav")
+                   && e.getBoundingClientRect().right > innerWidth + 1)
+    .map((e) => e.tagName + "." + e.getAttribute("class"));
+
+
+test("in the dark, on a phone, without motion", async () => {
+    const dark = await open({ colorScheme: "dark", reducedMotion: "reduce" });
+
+    assert.equal(await dark.evaluate(() =>
+        getComputedStyle(document.querySelector(".dot")).animationName),
+        "none");
+    for (const name of PAGES) {
+        await go(dark, name);
+        await shot(dark, "dark-" + (name.split("?")[0] || "overview"));
+    }
+    await dark.context().close();
+
+    const phone = await open({ viewport: { width: 375, height: 740 },
+                               hasTouch: true, isMobile: true });
+
+    for (const name of PAGES) {
+        await go(phone, name);
+        assert.deepEqual(await phone.evaluate(wide), [],
+                         "nothing is too wide in " + name);
+        assert.equal(await phone.evaluate(() => visualViewport.width
+                                 - document.documentElement.scrollWidth), 0);
+        await shot(phone, "phone-" + (name.split("?")[0] || "overview"));
+    }
+    await phone.context().close();
+});
+
+
+test("no complaint, no policy violated, nobody else asked", () => {
+    assert.deepEqual(wrong, []);
+});
+
+
+test("a gateway that is gone is said to be", async () => {
+    process.kill(Number(process.env.AI_NGINX_PID), "SIGQUIT");
+    await page.locator("#alarm", { hasText: /cannot be reached/ })
+              .waitFor({ timeout: 15000 });
+    assert.match(await text("#alarm"), /What is shown is of/);
+    assert.match(await text("#live"), /not live/);
+    assert.match(await page.title(), /^\?/);
+    await shot(page, "gone");
+});
