@@ -100,7 +100,7 @@ sub records {
 
     $path ||= "$tmp/usage.jsonl";
     my $read = sub {
-        my $all = -f $path ? slurp($path) : '';
+        my $all = slurp_lines($path);
         # what operators do stands among them
         @new = grep { $_->{kind} ne 'audit' }
                map { JSON::PP::decode_json($_) }
@@ -196,7 +196,7 @@ is(join(' ', sort keys %$rec), join(' ', sort grep { exists $rec->{$_} }
    @FIELDS), 'only pinned names');
 
 # the rows of a file are in the contract's order, one per line
-my ($line) = reverse split /\n/, slurp("$tmp/usage.jsonl");
+my ($line) = reverse split /\n/, slurp_lines("$tmp/usage.jsonl");
 my @order = $line =~ /"(\w+)":/g;
 is("@order", join(' ', grep { exists $rec->{$_} } @FIELDS), 'order');
 

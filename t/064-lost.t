@@ -44,7 +44,7 @@ sub mine { return head => $auth, @_ }
 sub records {
     my %by;
 
-    for (split /\n/, -e "$tmp/usage.jsonl" ? slurp("$tmp/usage.jsonl") : '') {
+    for (split /\n/, slurp_lines("$tmp/usage.jsonl")) {
         my $r = JSON::PP::decode_json($_);
         push @{ $by{ $r->{request_id} } }, $r if $r->{kind} eq 'request';
     }

@@ -136,7 +136,7 @@ sub record {
     wait_for(3, sub {
         ($entry) = grep { $_->{request_id} eq $r->{id} }
                    map { $json->decode($_) }
-                   split /\n/, slurp("$tmp/usage.jsonl");
+                   split /\n/, slurp_lines("$tmp/usage.jsonl");
     });
     return $entry || {};
 }
@@ -146,7 +146,7 @@ sub logged {
     my $line;
 
     wait_for(3, sub {
-        ($line) = slurp("$tmp/ai.log") =~ /^\Q$r->{id}\E\|(.*)$/m;
+        ($line) = slurp_lines("$tmp/ai.log") =~ /^\Q$r->{id}\E\|(.*)$/m;
     });
     return $line;
 }

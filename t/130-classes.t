@@ -440,7 +440,7 @@ my @records = sub {
     recorded($id);
     return map { JSON::PP::decode_json($_) }
            grep { /"request_id":"\Q$id\E"/ } split /\n/,
-           slurp("$tmp/usage.jsonl");
+           slurp_lines("$tmp/usage.jsonl");
 };
 my $pays = sub {
     my $r = shift;

@@ -138,8 +138,8 @@ sub records {
     my @all;
 
     wait_for(4, sub {
-        @all = -e "$tmp/usage.jsonl" ? slurp("$tmp/usage.jsonl")
-               =~ /^(\{.*"request_id":"\Q$r->{id}\E".*\})$/mg : ();
+        @all = slurp_lines("$tmp/usage.jsonl")
+               =~ /^(\{.*"request_id":"\Q$r->{id}\E".*\})$/mg;
         return @all >= ($n || 1);
     });
     return map { JSON::PP::decode_json($_) } @all;
@@ -150,7 +150,7 @@ sub cost {
     my $r = shift;
     my ($record) = records($r);
     my $usd = wait_for(3, sub {
-        slurp("$tmp/ai.log") =~ /^\Q$r->{id}\E(\|.*)\|$/m ? $1 : ''
+        slurp_lines("$tmp/ai.log") =~ /^\Q$r->{id}\E(\|.*)\|$/m ? $1 : ''
     });
 
     return (defined $record->{cost_nanousd} ? $record->{cost_nanousd} : '?')

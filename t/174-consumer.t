@@ -66,7 +66,7 @@ sub traffic {
 sub told {
     my %sum;
 
-    for (split /\n/, slurp("$tmp/access.log")) {
+    for (split /\n/, slurp_lines("$tmp/access.log")) {
         my %w = /(\w+)=(\S+)/g;
         next if $w{team} eq '-';
         my $s = $sum{"$w{team},$w{model},$w{account}"} ||= [0, 0, 0, 0];

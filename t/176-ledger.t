@@ -91,7 +91,7 @@ sub records {
 sub check {
     my ($code, @more) = @_;
     my @r = map { JSON::PP::decode_json($_) }
-            split /\n/, slurp("$tmp/usage.jsonl");
+            split /\n/, slurp_lines("$tmp/usage.jsonl");
 
     $code->(\@r);
     open my $fh, '>', "$tmp/changed.jsonl" or die "$tmp: $!\n";
@@ -233,7 +233,7 @@ is(check(sub { }, '--state', "$tmp/none"), 2, 'no such file');
 --- check
 my @seen;
 my $by = {};
-for (split /\n/, slurp("$tmp/usage.jsonl")) {
+for (split /\n/, slurp_lines("$tmp/usage.jsonl")) {
     my $r = JSON::PP::decode_json($_);
     $by->{ $r->{request_id} } = $r if $r->{kind} eq 'request';
 }

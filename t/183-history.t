@@ -58,7 +58,7 @@ sub settled {
 sub recorded {
     return grep { $_->{kind} eq 'request' }
            map { JSON::PP::decode_json($_) }
-           split /\n/, slurp("$tmp/usage.jsonl");
+           split /\n/, slurp_lines("$tmp/usage.jsonl");
 }
 
 sub edit {

@@ -191,7 +191,7 @@ my %by;
 wait_for(5, sub {
     %by = map { $_->{request_id} => $_ } grep { $_->{kind} eq 'request' }
           map { JSON::PP->new->utf8->decode($_) } split /\n/,
-          slurp("$tmp/usage.jsonl");
+          slurp_lines("$tmp/usage.jsonl");
     return keys %by == 5;
 });
 for my $t (@{ json('requests')->{requests} }) {

@@ -73,7 +73,7 @@ sub logged {
     my $r = shift;
     my ($line) = @{ wait_for(3, sub {
         my @l = grep { /^\Q$r->{id}\E / }
-                split /\n/, slurp("$tmp/access.log");
+                split /\n/, slurp_lines("$tmp/access.log");
         return @l && \@l;
     }) || [''] };
 

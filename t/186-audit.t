@@ -135,7 +135,7 @@ act('/ai/accounts/a/reset');
 my ($id) = grep { !/^do-/ }
            map { $_->{request_id} } audit(scalar @do + 1);
 ok(wait_for(3, sub { grep { $_ eq $id } split /\n/,
-                         slurp("$tmp/access.log") }), '$request_id');
+                         slurp_lines("$tmp/access.log") }), '$request_id');
 is(redis_cli('XLEN', 'ai:usage') + 0, 0, 'nothing of it among the records');
 
 
@@ -253,7 +253,7 @@ is(act('/ai/accounts/a/disable'), 200, 'done');
 my @rec;
 ok(wait_for(3, sub {
     @rec = map { JSON::PP::decode_json($_) }
-               split /\n/, slurp("$tmp/usage.jsonl");
+               split /\n/, slurp_lines("$tmp/usage.jsonl");
     @rec == 3
 }), 'three lines');
 # two workers write, each in its own time
@@ -264,7 +264,7 @@ is_deeply([@{$done}{qw(v action object account result status remote_addr)}],
           [1, 'disable', 'account', 'a', 'ok', 200, '127.0.0.1'], 'fields');
 is($denied->{model}, "\"\n\x{fffd}", 'escaped');
 my ($line) = grep { /"result":"denied"/ }
-                  split /\n/, slurp("$tmp/usage.jsonl");
+                  split /\n/, slurp_lines("$tmp/usage.jsonl");
 is(join(' ', $line =~ /"(\w+)":/g), 'v event_id kind ts_ms action object '
    . 'account model result status remote_addr request_id', 'order');
 

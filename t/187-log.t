@@ -31,7 +31,7 @@ sub logged {
     my ($r, $what) = @_;
     my @line;
 
-    wait_for(3, sub { @line = split /\n/, slurp("$tmp/ai.log"); @line });
+    wait_for(3, sub { @line = split /\n/, slurp_lines("$tmp/ai.log"); @line });
     is(scalar @line, 1, "$what: one line");
     truncate "$tmp/ai.log", 0;
 

@@ -70,7 +70,7 @@ sub records {
         @r = sort { $a->{event_id} cmp $b->{event_id} }
              grep { $_->{request_id} eq $id }
              map { JSON::PP::decode_json($_) }
-             split /\n/, slurp("$tmp/usage.jsonl");
+             split /\n/, slurp_lines("$tmp/usage.jsonl");
         return @r >= $n;
     });
     return @r;

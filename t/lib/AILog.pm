@@ -115,7 +115,7 @@ sub recorded {
 
     AIRoute::wait_for(5, sub {
         %r = ();
-        for (split /\n/, -e $path ? AIRoute::slurp($path) : '') {
+        for (split /\n/, AIRoute::slurp_lines($path)) {
             my $one = eval { JSON::PP::decode_json($_) } or next;
             push @{ $r{ $one->{request_id} } }, $one
                 if $one->{kind} eq 'request';

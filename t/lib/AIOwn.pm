@@ -143,7 +143,7 @@ sub records {
     AIRoute::wait_for(5, sub {
         @rec = grep { $_->{request_id} eq $r->{id} }
                map { JSON::PP::decode_json($_) }
-               split /\n/, -f $path ? AIRoute::slurp($path) : '';
+               split /\n/, AIRoute::slurp_lines($path);
         return @rec >= $count;
     });
     return @rec;

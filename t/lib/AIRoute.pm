@@ -83,7 +83,8 @@ our @EXPORT = qw(
     stats requests seen
     redis_start redis_stop redis_pid redis_cli usage_entries
     operate operator_reset accounts_open
-    free_port wait_port wait_for tmp_dir build_dir slurp nginx_version
+    free_port wait_port wait_for tmp_dir build_dir slurp slurp_lines
+    nginx_version
 );
 
 $ENV{TEST_NGINX_ADMIN} //= Digest::SHA::sha256_hex('s3cr3t');
@@ -291,12 +292,27 @@ sub wait_port {
 }
 
 
+=item slurp(PATH), slurp_lines(PATH)
+
+What is in a file.  The second is for a file that is being written: it ends
+with the last whole line, since the length of a file grows page by page while
+one write() is under way, and is '' where there is no file yet.
+
+=cut
+
 sub slurp {
     my $path = shift;
 
     open my $fh, '<', $path or die "cannot open $path: $!\n";
     local $/;
     return scalar <$fh>;
+}
+
+sub slurp_lines {
+    my $path = shift;
+
+    return '' unless -e $path;
+    return slurp($path) =~ /\A(.*\n)/s ? $1 : '';
 }
 
 
