@@ -380,7 +380,8 @@ ngx_http_ai_event_notable(const u_char *p, const u_char *last)
 /*
  * Colons are rarer than quotes, and every member has one; one that stands
  * after anything but a quote is text.  A name with blanks before its colon is
- * left to the parser.
+ * left to the parser, whose blanks are more than JSON's: yajl takes a form feed
+ * for one, too.
  */
 
 ngx_uint_t
@@ -411,7 +412,7 @@ ngx_http_ai_classify_plain(const ngx_http_ai_sse_event_t *ev)
                 return 0;
             }
 
-        } else if (p[-1] == ' ' || p[-1] == '\t') {
+        } else if (p[-1] <= ' ') {
             return 0;
         }
     }

@@ -500,6 +500,7 @@ ngx_http_ai_test_plain(void)
         { "data: {\"error\":{}}\n\n", 0 },
         { "data: {\"error\": \"x\"}\n\n", 0 },
         { "data: {\"error\" : \"x\"}\n\n", 0 },
+        { "data: {\"type\"\f:\f\"response.failed\"}\n\n", 0 },
         { "data: {\"a\":1,\"error\":1}\n\n", 0 },
         { "data: {\"a\":1,\"error\":\n\n", 0 },
         { "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n", 0 },
