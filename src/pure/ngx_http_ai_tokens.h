@@ -17,6 +17,14 @@
 #include "ngx_http_ai_base.h"
 
 
+/*
+ * Beyond any real count, and small enough for sums of a few not to overflow:
+ * what is above is cut to it.
+ */
+
+#define NGX_HTTP_AI_TOKENS_MAX  1000000000000000
+
+
 /* "service_tier" of the answer: other prices */
 
 typedef enum {
@@ -118,6 +126,17 @@ void ngx_http_ai_tokens_init(ngx_http_ai_tokens_raw_t *raw);
 ngx_int_t ngx_http_ai_tokens_add(ngx_http_ai_tokens_raw_t *raw,
     const u_char *p, size_t n, ngx_uint_t cut);
 
+/*
+ * The reader of tokens_add(), for one object: NGX_OK with raw begun anew, all
+ * zeroes where nothing is told, or NGX_ERROR if it is not JSON.
+ */
+ngx_int_t ngx_http_ai_tokens_read(ngx_http_ai_tokens_raw_t *raw,
+    const u_char *p, size_t n, ngx_uint_t cut);
+
+/* the larger one of a count and what is there counts, up to TOKENS_MAX */
+void ngx_http_ai_tokens_put(ngx_http_ai_tokens_raw_t *raw,
+    ngx_http_ai_tokens_count_e count, int64_t value);
+
 /* adds one number that stands elsewhere (Ollama); a fraction is rounded up */
 void ngx_http_ai_tokens_number(ngx_http_ai_tokens_raw_t *raw,
     ngx_http_ai_tokens_count_e count, const u_char *p, size_t n);
@@ -136,7 +155,7 @@ ngx_int_t ngx_http_ai_tokens_usage(ngx_http_ai_tokens_t *tokens,
 
 /*
  * A JSON number of dollars in nanodollars, exactly, what is smaller rounded
- * half up; -1 if it is none, negative, or above 9 billion dollars.
+ * half up; -1 if it is none, negative, or above 900 million dollars.
  */
 int64_t ngx_http_ai_tokens_nanousd(const u_char *p, size_t n);
 
