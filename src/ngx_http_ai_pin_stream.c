@@ -409,7 +409,7 @@ ngx_http_ai_pin_stream_changed(void *data)
     ngx_http_ai_pins_t  *pins;
 
     pins = &ps->zone->sh->pins;
-    pins->reading = ps->tail.up;
+    pins->reading = ps->tail.session.up;
 
     if (ps->tail.failures != ps->failures) {
         (void) ngx_atomic_fetch_add(&pins->failures,

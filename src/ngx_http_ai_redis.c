@@ -204,13 +204,13 @@ ngx_http_ai_redis_step(ngx_http_ai_redis_t *redis, ngx_msec_t limit)
 
         ngx_http_ai_redis_link_step(link);
 
-        if (link->conn.c == NULL) {
+        if (link->session.conn.c == NULL) {
             waits = 1;
             continue;
         }
 
-        pfd[n].fd = link->conn.c->fd;
-        pfd[n].events = ngx_http_ai_redis_conn_events(&link->conn);
+        pfd[n].fd = link->session.conn.c->fd;
+        pfd[n].events = ngx_http_ai_redis_conn_events(&link->session.conn);
         pfd[n].revents = 0;
         links[n++] = link;
     }
@@ -227,7 +227,8 @@ ngx_http_ai_redis_step(ngx_http_ai_redis_t *redis, ngx_msec_t limit)
 
     for (i = 0; i < n; i++) {
         if (pfd[i].revents) {
-            ngx_http_ai_redis_conn_polled(&links[i]->conn, pfd[i].revents);
+            ngx_http_ai_redis_conn_polled(&links[i]->session.conn,
+                                          pfd[i].revents);
         }
     }
 }
@@ -246,7 +247,9 @@ ngx_http_ai_redis_left(ngx_http_ai_redis_t *redis, ngx_msec_t waited)
     for (i = 0; i < redis->nlinks; i++) {
         link = &redis->links[i];
 
-        if (link->kept && !link->up && waited >= NGX_HTTP_AI_REDIS_KEPT_MS) {
+        if (link->kept && !link->session.up
+            && waited >= NGX_HTTP_AI_REDIS_KEPT_MS)
+        {
             continue;
         }
 

@@ -896,10 +896,6 @@ ngx_http_ai_redis_parse_element(const redisReadTask *task, char *str,
 
     conn = task->privdata;
 
-    if (conn->handlers->element == NULL) {
-        return;
-    }
-
     for (t = task, depth = 0; t->parent; t = t->parent) {
         if (depth++ == NGX_HTTP_AI_REDIS_DEPTH) {
             return;

@@ -58,8 +58,8 @@ typedef struct {
     void    (*lost)(void *data, const char *why);
     void    (*leave)(void *data);          /* worker_shutdown_timeout */
 
-    /* NULL, or for each string in an array as soon as it is there: its place
-       in each of "depth" arrays, the outermost first */
+    /* for each string in an array as soon as it is there: its place in each
+       of "depth" arrays, the outermost first */
     void    (*element)(void *data, const ngx_uint_t *at, ngx_uint_t depth,
                        const ngx_str_t *text);
 } ngx_http_ai_redis_conn_handlers_t;

@@ -13,11 +13,7 @@
 
 #define NGX_HTTP_AI_REDIS_WINDOW      512      /* commands in flight */
 
-#define NGX_HTTP_AI_REDIS_CONNECT_MS  3000     /* greeting included */
 #define NGX_HTTP_AI_REDIS_SILENCE_MS  5000     /* no reply while in flight */
-#define NGX_HTTP_AI_REDIS_BACKOFF_MS  50
-#define NGX_HTTP_AI_REDIS_MAX_BACKOFF_MS  2000
-#define NGX_HTTP_AI_REDIS_STABLE_MS   10000    /* back-off starts anew after */
 #define NGX_HTTP_AI_REDIS_ASK_MS      10000    /* of a migration, then again */
 #define NGX_HTTP_AI_REDIS_RELOG_MS    60000
 
@@ -25,20 +21,15 @@
 #define NGX_HTTP_AI_REDIS_HOLD_TICKS  60       /* at exit: 30 s in all, */
 #define NGX_HTTP_AI_REDIS_IDLE_TICKS  6        /*  3 s without a success */
 
-#define NGX_HTTP_AI_REDIS_ASKING      "*1\r\n$6\r\nASKING\r\n"
+
+#define ngx_http_ai_redis_link_sends(link)                                    \
+    ((link)->session.state == NGX_HTTP_AI_REDIS_OPEN && !(link)->draining)
 
 
 static void ngx_http_ai_redis_link_event(ngx_http_ai_redis_link_t *link,
     ngx_event_t *ev, ngx_event_handler_pt handler);
 
-static void ngx_http_ai_redis_link_connect(ngx_http_ai_redis_link_t *link);
-static void ngx_http_ai_redis_link_resolved(void *data);
-static void ngx_http_ai_redis_link_open(ngx_http_ai_redis_link_t *link);
-static void ngx_http_ai_redis_link_ready(void *data);
-static void ngx_http_ai_redis_link_greeted(ngx_http_ai_redis_link_t *link);
-static void ngx_http_ai_redis_link_answer(ngx_http_ai_redis_link_t *link,
-    ngx_http_ai_redis_reply_t *reply);
-
+static void ngx_http_ai_redis_link_greeted(void *data);
 static void ngx_http_ai_redis_link_send(ngx_http_ai_redis_link_t *link);
 static ngx_int_t ngx_http_ai_redis_link_fill(ngx_http_ai_redis_link_t *link);
 static void ngx_http_ai_redis_link_reply(void *data,
@@ -51,34 +42,30 @@ static void ngx_http_ai_redis_link_refused(ngx_http_ai_redis_link_t *link,
     ngx_http_ai_redis_reply_t *reply);
 static void ngx_http_ai_redis_link_progress(void *data);
 
-static void ngx_http_ai_redis_link_elsewhere(ngx_http_ai_redis_link_t *link);
+static void ngx_http_ai_redis_link_elsewhere(void *data);
 static void ngx_http_ai_redis_link_lost(void *data, const char *why);
 static void ngx_http_ai_redis_link_reset(ngx_http_ai_redis_link_t *link);
-static void ngx_http_ai_redis_link_wait(ngx_http_ai_redis_link_t *link,
-    ngx_msec_t delay);
-static void ngx_http_ai_redis_link_pause(ngx_http_ai_redis_link_t *link);
 static void ngx_http_ai_redis_link_leave(void *data);
 static void ngx_http_ai_redis_link_failed(ngx_http_ai_redis_link_t *link,
     const char *why);
 static void ngx_http_ai_redis_link_worked(ngx_http_ai_redis_link_t *link);
-static ngx_uint_t ngx_http_ai_redis_link_stable(
-    ngx_http_ai_redis_link_t *link);
 
-static void ngx_http_ai_redis_link_timer_handler(ngx_event_t *ev);
-static void ngx_http_ai_redis_link_silence(ngx_http_ai_redis_link_t *link);
+static void ngx_http_ai_redis_link_silent(void *data);
 static void ngx_http_ai_redis_link_hold_handler(ngx_event_t *ev);
 static void ngx_http_ai_redis_link_flush_handler(ngx_event_t *ev);
 
 
-static const ngx_http_ai_redis_conn_handlers_t
+static const ngx_http_ai_redis_session_handlers_t
     ngx_http_ai_redis_link_handlers =
 {
-    ngx_http_ai_redis_link_ready,
+    ngx_http_ai_redis_link_greeted,
     ngx_http_ai_redis_link_reply,
     ngx_http_ai_redis_link_progress,
+    NULL,
+    ngx_http_ai_redis_link_elsewhere,
     ngx_http_ai_redis_link_lost,
-    ngx_http_ai_redis_link_leave,
-    NULL
+    ngx_http_ai_redis_link_silent,
+    ngx_http_ai_redis_link_leave
 };
 
 
@@ -87,17 +74,18 @@ ngx_http_ai_redis_link_start(ngx_http_ai_redis_link_t *link,
     ngx_cycle_t *cycle, const ngx_http_ai_redis_conf_t *conf,
     size_t queue_size, u_char *map, ngx_uint_t kept)
 {
-    link->conf = conf;
+    ngx_http_ai_redis_session_t  *s;
+
+    s = &link->session;
+
+    s->conf = conf;
+    s->log = cycle->log;
+    s->handlers = &ngx_http_ai_redis_link_handlers;
+    s->data = link;
+
     link->kept = kept;
-    link->log = cycle->log;
 
-    link->conn.handlers = &ngx_http_ai_redis_link_handlers;
-    link->conn.data = link;
-    link->conn.conf = conf;
-
-    if (ngx_http_ai_redis_nodes_init(&link->nodes, conf, cycle->pool,
-                                     ngx_http_ai_redis_link_resolved, link)
-        != NGX_OK
+    if (ngx_http_ai_redis_session_init(s, cycle->pool) != NGX_OK
         || ngx_http_ai_resp_queue_init(&link->queue, queue_size, map, kept)
            != NGX_OK)
     {
@@ -107,16 +95,12 @@ ngx_http_ai_redis_link_start(ngx_http_ai_redis_link_t *link,
     link->dumb.fd = (ngx_socket_t) -1;
     link->dumb.data = link;
 
-    ngx_http_ai_redis_link_event(link, &link->timer,
-                                 ngx_http_ai_redis_link_timer_handler);
     ngx_http_ai_redis_link_event(link, &link->hold,
                                  ngx_http_ai_redis_link_hold_handler);
     ngx_http_ai_redis_link_event(link, &link->flush,
                                  ngx_http_ai_redis_link_flush_handler);
 
-    link->timer.cancelable = 1;
-
-    ngx_http_ai_redis_link_connect(link);
+    ngx_http_ai_redis_session_connect(s);
 
     return NGX_OK;
 }
@@ -128,7 +112,7 @@ ngx_http_ai_redis_link_event(ngx_http_ai_redis_link_t *link, ngx_event_t *ev,
 {
     ev->handler = handler;
     ev->data = &link->dumb;
-    ev->log = link->log;
+    ev->log = link->session.log;
 }
 
 
@@ -137,7 +121,7 @@ ngx_http_ai_redis_link_queued(ngx_http_ai_redis_link_t *link)
 {
     link->ticks = 0;
     link->idle_ticks = 0;
-    link->hold.cancelable = link->closing;
+    link->hold.cancelable = link->session.closing;
 
     if (link->queue.n == 1) {
         link->waits = ngx_current_msec;
@@ -147,7 +131,7 @@ ngx_http_ai_redis_link_queued(ngx_http_ai_redis_link_t *link)
         ngx_add_timer(&link->hold, NGX_HTTP_AI_REDIS_HOLD_MS);
     }
 
-    if (link->state == NGX_HTTP_AI_REDIS_READY) {
+    if (ngx_http_ai_redis_link_sends(link)) {
         ngx_post_event(&link->flush, &ngx_posted_events);
     }
 }
@@ -156,120 +140,19 @@ ngx_http_ai_redis_link_queued(ngx_http_ai_redis_link_t *link)
 ngx_uint_t
 ngx_http_ai_redis_link_takes(ngx_http_ai_redis_link_t *link)
 {
-    return link->state == NGX_HTTP_AI_REDIS_READY
-           && (link->up || link->queue.n == 0);
-}
-
-
-static void
-ngx_http_ai_redis_link_connect(ngx_http_ai_redis_link_t *link)
-{
-    ngx_int_t  rc;
-
-    link->state = NGX_HTTP_AI_REDIS_RESOLVING;
-
-    ngx_http_ai_redis_link_wait(link, NGX_HTTP_AI_REDIS_CONNECT_MS);
-
-    rc = ngx_http_ai_redis_nodes_address(&link->nodes, link->closing);
-
-    if (rc == NGX_OK) {
-        ngx_http_ai_redis_link_open(link);
-
-    } else if (rc == NGX_ERROR) {
-        ngx_http_ai_redis_link_lost(link, link->nodes.why);
-    }
-}
-
-
-/* the answer is there, or it is too late for it */
-
-static void
-ngx_http_ai_redis_link_resolved(void *data)
-{
-    ngx_http_ai_redis_link_t  *link = data;
-
-    if (ngx_http_ai_redis_nodes_address(&link->nodes, 1) == NGX_OK) {
-        ngx_http_ai_redis_link_open(link);
-        return;
-    }
-
-    ngx_http_ai_redis_link_lost(link, link->nodes.why);
-}
-
-
-static void
-ngx_http_ai_redis_link_open(ngx_http_ai_redis_link_t *link)
-{
-    const ngx_str_t  *host;
-
-    host = link->conf->sni.len ? &link->conf->sni : &link->nodes.peer;
-
-    link->state = NGX_HTTP_AI_REDIS_CONNECTING;
-
-    ngx_http_ai_redis_link_wait(link, NGX_HTTP_AI_REDIS_CONNECT_MS);
-
-    if (ngx_http_ai_redis_conn_open(&link->conn, link->nodes.sockaddr,
-                                    link->nodes.socklen, host)
-        != NGX_OK)
-    {
-        ngx_http_ai_redis_link_lost(link, link->conn.why);
-    }
-}
-
-
-static void
-ngx_http_ai_redis_link_ready(void *data)
-{
-    ngx_http_ai_redis_link_t  *link = data;
-
-    link->state = NGX_HTTP_AI_REDIS_GREETING;
-
-    ngx_http_ai_redis_greet(&link->greet, &link->conn, &link->nodes);
-
-    if (link->greet.n == 0) {
-        ngx_http_ai_redis_link_greeted(link);
-        return;
-    }
-
-    if (ngx_http_ai_redis_conn_flush(&link->conn) == NGX_ERROR) {
-        ngx_http_ai_redis_link_lost(link, link->conn.why);
-    }
-}
-
-
-static void
-ngx_http_ai_redis_link_answer(ngx_http_ai_redis_link_t *link,
-    ngx_http_ai_redis_reply_t *reply)
-{
-    u_char  why[NGX_HTTP_AI_REDIS_WHY];
-
-    switch (ngx_http_ai_redis_greet_answer(&link->greet, reply, why)) {
-
-    case NGX_OK:
-        ngx_http_ai_redis_link_greeted(link);
-        return;
-
-    case NGX_DONE:
-        ngx_http_ai_redis_link_elsewhere(link);
-        return;
-
-    case NGX_ERROR:
-        ngx_http_ai_redis_link_lost(link, (char *) why);
-        return;
-
-    default: /* NGX_AGAIN */
-        return;
-    }
+    return ngx_http_ai_redis_link_sends(link)
+           && (link->session.up || link->queue.n == 0);
 }
 
 
 /* with nothing to send there is no better proof that Redis is back */
 
 static void
-ngx_http_ai_redis_link_greeted(ngx_http_ai_redis_link_t *link)
+ngx_http_ai_redis_link_greeted(void *data)
 {
-    link->state = NGX_HTTP_AI_REDIS_READY;
-    link->asking = link->nodes.ask;
+    ngx_http_ai_redis_link_t  *link = data;
+
+    link->asking = link->session.nodes.ask;
     link->skip = link->asking;
     link->ask_since = ngx_current_msec;
 
@@ -292,9 +175,12 @@ ngx_http_ai_redis_link_greeted(ngx_http_ai_redis_link_t *link)
 static void
 ngx_http_ai_redis_link_send(ngx_http_ai_redis_link_t *link)
 {
-    ngx_int_t  rc;
+    ngx_int_t                     rc;
+    ngx_http_ai_redis_session_t  *s;
 
-    if (link->state != NGX_HTTP_AI_REDIS_READY) {
+    s = &link->session;
+
+    if (!ngx_http_ai_redis_link_sends(link)) {
         return;
     }
 
@@ -313,18 +199,18 @@ ngx_http_ai_redis_link_send(ngx_http_ai_redis_link_t *link)
 
     while (ngx_http_ai_redis_link_fill(link) == NGX_OK) {
 
-        if (!link->timer.timer_set) {
-            ngx_add_timer(&link->timer, NGX_HTTP_AI_REDIS_SILENCE_MS);
+        if (!s->timer.timer_set) {
+            ngx_add_timer(&s->timer, NGX_HTTP_AI_REDIS_SILENCE_MS);
         }
 
-        rc = ngx_http_ai_redis_conn_flush(&link->conn);
+        rc = ngx_http_ai_redis_conn_flush(&s->conn);
 
         if (rc == NGX_OK) {
             continue;
         }
 
         if (rc == NGX_ERROR) {
-            ngx_http_ai_redis_link_lost(link, link->conn.why);
+            ngx_http_ai_redis_link_lost(link, s->conn.why);
         }
 
         return;
@@ -342,8 +228,8 @@ ngx_http_ai_redis_link_fill(ngx_http_ai_redis_link_t *link)
     ngx_uint_t                 n, window;
     ngx_http_ai_redis_conn_t  *conn;
 
-    conn = &link->conn;
-    window = link->up ? NGX_HTTP_AI_REDIS_WINDOW : 1;
+    conn = &link->session.conn;
+    window = link->session.up ? NGX_HTTP_AI_REDIS_WINDOW : 1;
 
     for (n = 0; link->queue.inflight < window; n++) {
 
@@ -376,11 +262,6 @@ static void
 ngx_http_ai_redis_link_reply(void *data, ngx_http_ai_redis_reply_t *reply)
 {
     ngx_http_ai_redis_link_t  *link = data;
-
-    if (link->state == NGX_HTTP_AI_REDIS_GREETING) {
-        ngx_http_ai_redis_link_answer(link, reply);
-        return;
-    }
 
     if (link->queue.inflight == 0) {
 
@@ -423,8 +304,8 @@ ngx_http_ai_redis_link_reply(void *data, ngx_http_ai_redis_reply_t *reply)
 
     ngx_http_ai_resp_queue_reply(&link->queue, 0);
 
-    if (link->state != NGX_HTTP_AI_REDIS_DRAINING) {
-        link->state = NGX_HTTP_AI_REDIS_DRAINING;
+    if (!link->draining) {
+        link->draining = 1;
         ngx_http_ai_redis_link_refused(link, reply);
     }
 }
@@ -468,7 +349,7 @@ ngx_http_ai_redis_link_forbidden(ngx_http_ai_redis_link_t *link,
 
     for (i = 0; i < NGX_HTTP_AI_REDIS_ASIDES; i++) {
 
-        aside = &link->conf->asides[i];
+        aside = &link->session.conf->asides[i];
 
         if (!ngx_http_ai_redis_link_for(&cmd, &aside->key)) {
             continue;
@@ -479,10 +360,11 @@ ngx_http_ai_redis_link_forbidden(ngx_http_ai_redis_link_t *link,
         {
             link->spared[i] = ngx_max(ngx_current_msec, 1);
 
-            ngx_log_error(NGX_LOG_ERR, link->log, 0,
+            ngx_log_error(NGX_LOG_ERR, link->session.log, 0,
                           "ai %s: redis %V takes no entries for \"%V\", one "
-                          "is given up: %s", aside->what, &link->nodes.name,
-                          &aside->key, reply->text);
+                          "is given up: %s", aside->what,
+                          &link->session.nodes.name, &aside->key,
+                          reply->text);
         }
 
         return 1;
@@ -518,36 +400,13 @@ static void
 ngx_http_ai_redis_link_refused(ngx_http_ai_redis_link_t *link,
     ngx_http_ai_redis_reply_t *reply)
 {
-    char                          *why;
-    ngx_str_t                      text;
-    ngx_http_ai_redisaddr_e        kind;
-    ngx_http_ai_redisaddr_hop_e    hop;
-    ngx_http_ai_redisaddr_node_t   node;
+    char  *why;
 
-    why = reply->text[0] ? (char *) reply->text : "unexpected reply";
-    kind = link->conf->kind;
-
-    if (reply->type == NGX_HTTP_AI_REDIS_ERROR
-        && kind == NGX_HTTP_AI_REDISADDR_CLUSTER)
+    if (ngx_http_ai_redis_session_refused(&link->session, reply, &why)
+        == NGX_OK)
     {
-        text.data = reply->text;
-        text.len = ngx_strlen(text.data);
-
-        hop = ngx_http_ai_redisaddr_hop(&text, &node);
-
-        if (hop != NGX_HTTP_AI_REDISADDR_NONE) {
-
-            if (ngx_http_ai_redis_nodes_told(&link->nodes, &node.host,
-                                             node.port,
-                                             hop == NGX_HTTP_AI_REDISADDR_ASK)
-                == NGX_OK)
-            {
-                link->moved = 1;
-                return;
-            }
-
-            why = "too many redirections";
-        }
+        link->moved = 1;
+        return;
     }
 
     (void) ngx_cpystrn(link->why, (u_char *) why, NGX_HTTP_AI_REDIS_WHY);
@@ -569,9 +428,8 @@ ngx_http_ai_redis_link_progress(void *data)
         link->hold.cancelable = 1;
     }
 
-    if (link->state == NGX_HTTP_AI_REDIS_DRAINING
-        && link->queue.inflight == 0)
-    {
+    if (link->draining && link->queue.inflight == 0) {
+
         if (link->moved) {
             ngx_http_ai_redis_link_elsewhere(link);
 
@@ -586,80 +444,70 @@ ngx_http_ai_redis_link_progress(void *data)
 }
 
 
-/* nodes know where to */
-
 static void
-ngx_http_ai_redis_link_elsewhere(ngx_http_ai_redis_link_t *link)
+ngx_http_ai_redis_link_elsewhere(void *data)
 {
-    ngx_log_error(NGX_LOG_INFO, link->log, 0,
-                  "ai usage: redis %V sends on to %s:%d", &link->nodes.name,
-                  link->nodes.host, (int) link->nodes.port);
+    ngx_http_ai_redis_link_t  *link = data;
+
+    ngx_http_ai_redis_nodes_t  *nodes;
+
+    nodes = &link->session.nodes;
+
+    ngx_log_error(NGX_LOG_INFO, link->session.log, 0,
+                  "ai usage: redis %V sends on to %s:%d", &nodes->name,
+                  nodes->host, (int) nodes->port);
 
     ngx_http_ai_redis_link_reset(link);
-    ngx_http_ai_redis_link_wait(link, 1);
+    ngx_http_ai_redis_session_wait(&link->session, 1);
 }
 
-
-/*
- * The back-off goes on growing over connections that live shortly, so that a
- * server which takes one command and refuses the next is not flooded either.
- */
 
 static void
 ngx_http_ai_redis_link_lost(void *data, const char *why)
 {
     ngx_http_ai_redis_link_t  *link = data;
 
-    ngx_uint_t  up, stable;
+    ngx_http_ai_redis_session_t  *s;
 
-    up = link->up;
-    stable = ngx_http_ai_redis_link_stable(link);
+    s = &link->session;
 
-    if (up && link->queue.n == 0) {
+    if (s->up && link->queue.n == 0) {
 
         /* e.g. Redis' own "timeout" for idle clients: nothing is amiss yet */
 
-        ngx_log_error(NGX_LOG_INFO, link->log, 0,
+        ngx_log_error(NGX_LOG_INFO, s->log, 0,
                       "ai usage: idle connection to redis %V closed: %s",
-                      &link->nodes.name, why);
+                      &s->nodes.name, why);
 
-        ngx_http_ai_redis_nodes_ended(&link->nodes);
+        ngx_http_ai_redis_nodes_ended(&s->nodes);
 
-    } else if (ngx_http_ai_redis_nodes_next(&link->nodes) == NGX_OK && !up) {
+    } else if (ngx_http_ai_redis_nodes_next(&s->nodes) == NGX_OK && !s->up) {
 
         if (!link->told) {
-            ngx_log_error(NGX_LOG_INFO, link->log, 0,
+            ngx_log_error(NGX_LOG_INFO, s->log, 0,
                           "ai usage: redis %V is passed over: %s",
-                          &link->nodes.name, why);
+                          &s->nodes.name, why);
         }
 
         ngx_http_ai_redis_link_reset(link);
-        ngx_http_ai_redis_link_wait(link, 1);
+        ngx_http_ai_redis_session_wait(s, 1);
         return;
 
-    } else if (!link->closing) {
+    } else if (!s->closing) {
         ngx_http_ai_redis_link_failed(link, why);
     }
 
-    if (stable) {
-        link->backoff = 0;
-    }
-
     ngx_http_ai_redis_link_reset(link);
-    ngx_http_ai_redis_link_pause(link);
+    ngx_http_ai_redis_session_pause(s);
 }
 
-
-/* why may be a text of the connection's, hence after the last use of it */
 
 static void
 ngx_http_ai_redis_link_reset(ngx_http_ai_redis_link_t *link)
 {
-    ngx_http_ai_redis_conn_close(&link->conn);
-    ngx_http_ai_redis_nodes_cancel(&link->nodes);
+    ngx_http_ai_redis_session_close(&link->session);
 
-    link->state = NGX_HTTP_AI_REDIS_WAITING;
-    link->up = 0;
+    link->draining = 0;
     link->moved = 0;
     link->asking = 0;
     link->skip = 0;
@@ -670,35 +518,6 @@ ngx_http_ai_redis_link_reset(ngx_http_ai_redis_link_t *link)
 }
 
 
-static void
-ngx_http_ai_redis_link_pause(ngx_http_ai_redis_link_t *link)
-{
-    link->backoff = link->backoff
-                        ? ngx_min(link->backoff * 2,
-                                  NGX_HTTP_AI_REDIS_MAX_BACKOFF_MS)
-                        : NGX_HTTP_AI_REDIS_BACKOFF_MS;
-
-    ngx_http_ai_redis_link_wait(link, link->backoff
-                                      - (ngx_msec_t) ngx_random()
-                                        % (link->backoff / 2));
-}
-
-
-static void
-ngx_http_ai_redis_link_wait(ngx_http_ai_redis_link_t *link, ngx_msec_t delay)
-{
-    link->due = ngx_current_msec + delay;
-
-    if (link->timer.timer_set) {
-        ngx_del_timer(&link->timer);
-    }
-
-    if (!link->closing) {
-        ngx_add_timer(&link->timer, delay);
-    }
-}
-
-
 /* worker_shutdown_timeout: the rest is for the end */
 
 static void
@@ -706,7 +525,7 @@ ngx_http_ai_redis_link_leave(void *data)
 {
     ngx_http_ai_redis_link_t  *link = data;
 
-    link->closing = 1;
+    link->session.closing = 1;
     link->hold.cancelable = 1;
 
     ngx_http_ai_redis_link_lost(link, "worker shutdown timeout");
@@ -730,7 +549,8 @@ ngx_http_ai_redis_link_failed(ngx_http_ai_redis_link_t *link, const char *why)
     if (!link->failing) {
         link->failing = 1;
         link->told = 0;
-        link->flapping = (link->up && !ngx_http_ai_redis_link_stable(link));
+        link->flapping = link->session.up
+                         && !ngx_http_ai_redis_session_stable(&link->session);
     }
 
     if (recent && (link->told || link->flapping)) {
@@ -748,9 +568,9 @@ ngx_http_ai_redis_link_failed(ngx_http_ai_redis_link_t *link, const char *why)
 
     (void) ngx_cpystrn(link->reason, (u_char *) why, NGX_HTTP_AI_REDIS_WHY);
 
-    ngx_log_error(NGX_LOG_WARN, link->log, 0,
+    ngx_log_error(NGX_LOG_WARN, link->session.log, 0,
                   "ai usage: redis %V does not take records: %s, "
-                  "%ui waiting", &link->nodes.name, link->reason,
+                  "%ui waiting", &link->session.nodes.name, link->reason,
                   link->queue.n);
 }
 
@@ -758,19 +578,14 @@ ngx_http_ai_redis_link_failed(ngx_http_ai_redis_link_t *link, const char *why)
 static void
 ngx_http_ai_redis_link_worked(ngx_http_ai_redis_link_t *link)
 {
-    if (link->up) {
+    if (!ngx_http_ai_redis_session_worked(&link->session)) {
         return;
     }
 
-    link->up = 1;
-    link->up_since = ngx_current_msec;
-
-    ngx_http_ai_redis_nodes_worked(&link->nodes);
-
     if (link->failing && link->told) {
-        ngx_log_error(NGX_LOG_NOTICE, link->log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, link->session.log, 0,
                       "ai usage: redis %V takes records again, %ui waiting",
-                      &link->nodes.name, link->queue.n);
+                      &link->session.nodes.name, link->queue.n);
     }
 
     link->failing = 0;
@@ -778,49 +593,11 @@ ngx_http_ai_redis_link_worked(ngx_http_ai_redis_link_t *link)
 }
 
 
-static ngx_uint_t
-ngx_http_ai_redis_link_stable(ngx_http_ai_redis_link_t *link)
-{
-    return link->up
-           && ngx_current_msec - link->up_since > NGX_HTTP_AI_REDIS_STABLE_MS;
-}
-
-
 static void
-ngx_http_ai_redis_link_timer_handler(ngx_event_t *ev)
+ngx_http_ai_redis_link_silent(void *data)
 {
-    ngx_connection_t          *c;
-    ngx_http_ai_redis_link_t  *link;
+    ngx_http_ai_redis_link_t  *link = data;
 
-    c = ev->data;
-    link = c->data;
-
-    switch (link->state) {
-
-    case NGX_HTTP_AI_REDIS_WAITING:
-        ngx_http_ai_redis_link_connect(link);
-        return;
-
-    case NGX_HTTP_AI_REDIS_RESOLVING:
-        ngx_http_ai_redis_nodes_cancel(&link->nodes);
-        ngx_http_ai_redis_link_resolved(link);
-        return;
-
-    case NGX_HTTP_AI_REDIS_CONNECTING:
-    case NGX_HTTP_AI_REDIS_GREETING:
-        ngx_http_ai_redis_link_lost(link, "connect timed out");
-        return;
-
-    case NGX_HTTP_AI_REDIS_READY:
-    case NGX_HTTP_AI_REDIS_DRAINING:
-        ngx_http_ai_redis_link_silence(link);
-    }
-}
-
-
-static void
-ngx_http_ai_redis_link_silence(ngx_http_ai_redis_link_t *link)
-{
     ngx_msec_t  elapsed;
 
     if (link->queue.inflight == 0) {
@@ -834,7 +611,8 @@ ngx_http_ai_redis_link_silence(ngx_http_ai_redis_link_t *link)
         return;
     }
 
-    ngx_add_timer(&link->timer, NGX_HTTP_AI_REDIS_SILENCE_MS - elapsed);
+    ngx_add_timer(&link->session.timer,
+                  NGX_HTTP_AI_REDIS_SILENCE_MS - elapsed);
 }
 
 
@@ -898,30 +676,34 @@ ngx_http_ai_redis_link_flush_handler(ngx_event_t *ev)
 void
 ngx_http_ai_redis_link_close(ngx_http_ai_redis_link_t *link)
 {
-    link->closing = 1;
-    link->backoff = 0;
+    ngx_http_ai_redis_session_t  *s;
 
-    if (link->timer.timer_set) {
-        ngx_del_timer(&link->timer);
-    }
+    s = &link->session;
+
+    s->closing = 1;
+    s->backoff = 0;
 
     /* no answer of a name server comes any more */
 
-    if (link->state == NGX_HTTP_AI_REDIS_RESOLVING) {
+    if (s->state == NGX_HTTP_AI_REDIS_RESOLVING) {
         ngx_http_ai_redis_link_reset(link);
     }
 
-    link->due = ngx_current_msec;
+    ngx_http_ai_redis_session_wait(s, 0);
 }
 
 
 void
 ngx_http_ai_redis_link_step(ngx_http_ai_redis_link_t *link)
 {
-    if (link->state == NGX_HTTP_AI_REDIS_WAITING) {
+    ngx_http_ai_redis_session_t  *s;
 
-        if ((ngx_msec_int_t) (ngx_current_msec - link->due) >= 0) {
-            ngx_http_ai_redis_link_connect(link);
+    s = &link->session;
+
+    if (s->state == NGX_HTTP_AI_REDIS_WAITING) {
+
+        if ((ngx_msec_int_t) (ngx_current_msec - s->due) >= 0) {
+            ngx_http_ai_redis_session_connect(s);
         }
 
         return;
@@ -935,11 +717,7 @@ void
 ngx_http_ai_redis_link_end(ngx_http_ai_redis_link_t *link)
 {
     ngx_http_ai_redis_link_reset(link);
-    ngx_http_ai_redis_conn_free(&link->conn);
-
-    if (link->timer.timer_set) {
-        ngx_del_timer(&link->timer);
-    }
+    ngx_http_ai_redis_session_end(&link->session);
 
     if (link->hold.timer_set) {
         ngx_del_timer(&link->hold);

@@ -14,58 +14,26 @@
 #define _NGX_HTTP_AI_REDIS_LINK_H_INCLUDED_
 
 
-#include "ngx_http_ai_redis_greet.h"
+#include "ngx_http_ai_redis_session.h"
 #include "pure/ngx_http_ai_resp.h"
 
 
 /*
- *             connected  greeted  bad reply  in flight 0  closed, timeout
- *
- * WAITING         -         -         -           -            -
- * RESOLVING       -         -         -           -      CONNECTING (1)
- * CONNECTING  GREETING      -         -           -         WAITING
- * GREETING        -       READY    WAITING        -         WAITING
- * READY           -         -      DRAINING       -         WAITING
- * DRAINING        -         -         -        WAITING      WAITING
- *
- * (1) to the last address; the answer of a name server leads there, too
- *
- * The timer leaves WAITING for RESOLVING, which is passed at once where there
- * is nothing to look up.  A connection to a sentinel ends in GREETING, with
- * the master's address, and one to a cluster's node in DRAINING, if another
- * node has the key: both leave WAITING without a pause.
- *
  * There is one road back for every failure, a new connection: an error reply
  * (LOADING, OOM, READONLY, NOAUTH, WRONGTYPE ...) takes it too, since it may
- * be another server that answers next time.  What a new connection may send
- * before the first success is one command, so that retries stay cheap.
+ * be another server that answers next time.  Nothing more is sent then, and
+ * the connection ends when the replies to what is in flight are there
+ * (draining).  What a new connection may send before the first success is one
+ * command, so that retries stay cheap.
  */
 
-typedef enum {
-    NGX_HTTP_AI_REDIS_WAITING = 0,
-    NGX_HTTP_AI_REDIS_RESOLVING,
-    NGX_HTTP_AI_REDIS_CONNECTING,
-    NGX_HTTP_AI_REDIS_GREETING,
-    NGX_HTTP_AI_REDIS_READY,
-    NGX_HTTP_AI_REDIS_DRAINING
-} ngx_http_ai_redis_state_e;
-
-
 typedef struct {
-    const ngx_http_ai_redis_conf_t  *conf;
-    ngx_log_t                    *log;
-
-    ngx_http_ai_redis_state_e     state;
-    ngx_http_ai_redis_conn_t      conn;
-    ngx_http_ai_redis_nodes_t     nodes;
+    ngx_http_ai_redis_session_t   session;
     ngx_http_ai_resp_queue_t      queue;
-
-    ngx_http_ai_redis_greet_t     greet;
 
     u_char                        why[NGX_HTTP_AI_REDIS_WHY];    /* draining */
     u_char                        reason[NGX_HTTP_AI_REDIS_WHY]; /* logged */
 
-    ngx_event_t                   timer;    /* retry, timeout or silence */
     ngx_event_t                   hold;     /* keeps an exiting worker */
     ngx_event_t                   flush;    /* posted */
     ngx_connection_t              dumb;     /* the data of these events */
@@ -77,9 +45,6 @@ typedef struct {
     ngx_uint_t                    refused;  /* given up for that */
     ngx_msec_t                    waits;    /* the last of them, or the first
                                                one in an empty queue */
-    ngx_msec_t                    backoff;
-    ngx_msec_t                    due;        /* WAITING: the next try */
-    ngx_msec_t                    up_since;
     ngx_msec_t                    ask_since;
     ngx_msec_t                    last_reply;
     ngx_msec_t                    logged;     /* the last loss */
@@ -89,22 +54,20 @@ typedef struct {
     ngx_uint_t                    idle_ticks;
     ngx_uint_t                    held;     /* commands at the last tick */
 
-    unsigned                      up:1;       /* a command was confirmed */
     unsigned                      failing:1;
     unsigned                      flapping:1; /* failed soon after success */
     unsigned                      told:1;     /* the log says that it fails */
     unsigned                      asking:1;   /* ASKING before each command, */
     unsigned                      skip:1;     /*  and its reply comes next */
-    unsigned                      moved:1;    /* draining for another node */
-    unsigned                      closing:1;  /* the worker goes */
+    unsigned                      draining:1;
+    unsigned                      moved:1;    /*  for another node */
     unsigned                      kept:1;     /* who waits is not lost then */
 } ngx_http_ai_redis_link_t;
 
 
 /* it was greeted; what it is worth, the next command tells */
 #define ngx_http_ai_redis_link_connected(link)                                \
-    ((link)->state == NGX_HTTP_AI_REDIS_READY                                 \
-     || (link)->state == NGX_HTTP_AI_REDIS_DRAINING)
+    ((link)->session.state == NGX_HTTP_AI_REDIS_OPEN)
 
 
 /* begins to connect; link is zeroed, but for changed; conf must stay */

@@ -17,35 +17,8 @@
 #define _NGX_HTTP_AI_REDIS_TAIL_H_INCLUDED_
 
 
-#include "ngx_http_ai_redis_greet.h"
+#include "ngx_http_ai_redis_session.h"
 #include "pure/ngx_http_ai_xread.h"
-
-
-/*
- *             connected  greeted   entries,  error     closed, timeout
- *                                  nothing
- * OFF             -         -         -         -            -
- * WAITING         -         -         -         -            -
- * RESOLVING       -         -         -         -       CONNECTING (1)
- * CONNECTING  GREETING      -         -         -         WAITING
- * GREETING        -      READING      -      WAITING      WAITING
- * READING         -         -      READING   WAITING      WAITING
- *
- * (1) to the last address; the answer of a name server leads there, too
- *
- * start() leaves OFF, and stop() anything else for it.  The timer leaves
- * WAITING for RESOLVING.  A sentinel that has told the master, and a cluster's
- * node that sends on to another, leave WAITING without a pause.
- */
-
-typedef enum {
-    NGX_HTTP_AI_REDIS_TAIL_OFF = 0,
-    NGX_HTTP_AI_REDIS_TAIL_WAITING,
-    NGX_HTTP_AI_REDIS_TAIL_RESOLVING,
-    NGX_HTTP_AI_REDIS_TAIL_CONNECTING,
-    NGX_HTTP_AI_REDIS_TAIL_GREETING,
-    NGX_HTTP_AI_REDIS_TAIL_READING
-} ngx_http_ai_redis_tail_state_e;
 
 
 /* what is set by who uses it; the rest is zeroed */
@@ -57,27 +30,19 @@ typedef struct {
     ngx_log_t                    *log;
     void                        (*read)(void *data);    /* a reply was; "x"
                                                tells the place and counts */
-    void                        (*changed)(void *data); /* "up" did, or a
-                                               connection has failed */
+    void                        (*changed)(void *data); /* session.up did, or
+                                               a connection has failed */
     void                         *data;
 
     /* names and handler by xread_init(); last: where to begin */
     ngx_http_ai_xread_t           x;
 
-    ngx_http_ai_redis_tail_state_e  state;
-    ngx_http_ai_redis_conn_t      conn;
-    ngx_http_ai_redis_nodes_t     nodes;
-    ngx_http_ai_redis_greet_t     greet;
-    ngx_event_t                   timer;    /* retry, or timeout */
-    ngx_connection_t              dumb;     /* its data */
+    ngx_http_ai_redis_session_t   session;  /* up: it has read */
 
     ngx_uint_t                    failures; /* connections lost or refused */
-    ngx_msec_t                    backoff;
-    ngx_msec_t                    up_since;
     ngx_msec_t                    logged;
     u_char                        reason[NGX_HTTP_AI_REDIS_WHY];
 
-    unsigned                      up:1;     /* this connection has read */
     unsigned                      told:1;   /* the log says that it fails */
     unsigned                      due:1;    /* the next XREAD */
     unsigned                      skip:1;   /* the reply to ASKING comes next */

@@ -77,12 +77,20 @@ sub master {
     return $port == server_at('m1') ? 'm1' : 'm2';
 }
 
+# A replica is up when it has loaded what its master had, and what came to the
+# master meanwhile is still to come: both must be at the same place.
 sub in_sync {
     my $name = shift;
+    my ($other) = grep { $_ ne $name } qw(m1 m2);
 
-    wait_for(30, sub { server_cli($name, 'INFO', 'replication')
-                       =~ /role:slave[\s\S]*master_link_status:up/ })
-        or die "$name is no replica\n";
+    wait_for(30, sub {
+        my ($at) = server_cli($name, 'INFO', 'replication')
+                   =~ /role:slave[\s\S]*master_link_status:up
+                       [\s\S]*slave_repl_offset:(\d+)/x;
+        my ($want) = server_cli($other, 'INFO', 'replication')
+                     =~ /role:master[\s\S]*master_repl_offset:(\d+)/;
+        defined $at && defined $want && $at == $want
+    }) or die "$name is no replica of $other\n";
 }
 
 no_long_string();
