@@ -7,6 +7,7 @@
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
 #include "ngx_http_ai_usage.h"
+#include "pure/ngx_http_ai_tally.h"
 
 
 /* kept connections found dead before the target itself is blamed */
@@ -354,6 +355,11 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
     try->price = ngx_http_ai_prices_find(at->ctx->conf->prices, at->target,
                                          at->ctx->plan.model);
     try->start = ngx_current_msec;
+    try->backup = at->on_backup;
+
+    at->ctx->claim->tries = at->ntries;
+    at->ctx->claim->fallback = ngx_http_ai_tally_fallback(
+                                        ngx_http_ai_usage_fallback(at));
 
     if (ngx_http_ai_attempt_fault_enter(at)) {
         return NGX_OK;

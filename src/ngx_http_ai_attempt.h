@@ -51,6 +51,8 @@ typedef struct {
                                                       not known */
     int64_t                        used_nanousd;
     ngx_http_ai_why_e              why;
+    unsigned                       backup:1;   /* another model, in place of
+                                                  the one asked for */
     unsigned                       closed:1;   /* used_... are set */
     unsigned                       fault:1;    /* it met one of a drill */
 } ngx_http_ai_try_t;

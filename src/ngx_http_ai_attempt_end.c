@@ -38,6 +38,8 @@ static void ngx_http_ai_attempt_end(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_int_t rc);
 static void ngx_http_ai_attempt_last_word(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at, ngx_int_t rc);
+static const ngx_str_t *ngx_http_ai_attempt_unavailable(
+    const ngx_http_ai_plan_t *plan, const ngx_http_ai_verdict_t *row);
 static ngx_http_ai_verdict_e ngx_http_ai_attempt_telling(
     ngx_http_ai_attempt_t *at);
 static void ngx_http_ai_attempt_retry_after(ngx_http_ai_attempt_t *at);
@@ -317,7 +319,8 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
                       row->status == NGX_HTTP_TOO_MANY_REQUESTS
                       ? "rate_limit_exceeded" : "no_target",
                       "no account is available for the model \"%V\" now: %V%s",
-                      &ctx->facts.model, &row->name, more);
+                      &ctx->facts.model,
+                      ngx_http_ai_attempt_unavailable(&ctx->plan, row), more);
 
     } else {
         (void) ngx_http_ai_error_set(r, &ctx->error, row->status, row->code,
@@ -325,6 +328,29 @@ ngx_http_ai_attempt_refuse(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
                       "attempts: %ui, cause: %V%s",
                       &ctx->facts.model, at->ntries, &row->name, more);
     }
+}
+
+
+/* why nothing was tried: the verdict, or what no verdict says */
+
+static const ngx_str_t *
+ngx_http_ai_attempt_unavailable(const ngx_http_ai_plan_t *plan,
+    const ngx_http_ai_verdict_t *row)
+{
+    ngx_uint_t  i;
+
+    static const ngx_str_t  stopped = ngx_string("stopped by an operator");
+
+    for (i = 0; !plan->away && i < plan->route->targets.nelts; i++) {
+
+        if (plan->excluded[i] == NGX_HTTP_AI_EXCLUDED_HEALTH
+            && plan->states[i] == NGX_HTTP_AI_HEALTH_STOPPED)
+        {
+            return &stopped;
+        }
+    }
+
+    return &row->name;
 }
 
 

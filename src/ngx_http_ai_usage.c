@@ -543,6 +543,7 @@ ngx_http_ai_usage_event_id(ngx_http_ai_ctx_t *ctx, ngx_uint_t n, u_char *buf)
 ngx_str_t *
 ngx_http_ai_usage_fallback(ngx_http_ai_attempt_t *at)
 {
+    ngx_http_ai_try_t      *try;
     ngx_http_ai_account_t  *first, *last;
 
     static ngx_str_t  none = ngx_string("none");
@@ -551,16 +552,22 @@ ngx_http_ai_usage_fallback(ngx_http_ai_attempt_t *at)
     static ngx_str_t  provider = ngx_string("provider");
     static ngx_str_t  backup = ngx_string("backup");
 
-    if (at->on_backup) {
+    if (at->ntries == 0) {
+        return &none;
+    }
+
+    try = &at->tries[at->ntries - 1];
+
+    if (try->backup) {
         return &backup;
     }
 
-    if (at->ntries < 2) {
+    if (at->ntries == 1) {
         return &none;
     }
 
     first = at->tries[0].target->account;
-    last = at->tries[at->ntries - 1].target->account;
+    last = try->target->account;
 
     if (first == last) {
         return &retry;

@@ -320,6 +320,14 @@ $r = ask(model => 'big+sim:500', class => 'off');
 is(way($r), 'a,c,d', 'the second backup');
 is("@{$r->{h}}{qw(x-ai-model x-ai-fallback)}", 'tiny-at-d backup',
    'its model there');
+
+# which of them was the last is told when they all fail, too
+provider_fault('d', '500');
+$r = ask(model => 'big+sim:500', class => 'off');
+is("$r->{status} " . way($r), '502 a,c,d', 'no backup is left');
+is("@{$r->{h}}{qw(x-ai-model x-ai-fallback)}", 'tiny-at-d backup',
+   'the last one failed');
+is(logged($r)->{fallback}, 'backup', 'log');
 fresh();
 
 for my $sim ('status=429,retry_after=30', '503', '401', '403', '404', '413',
