@@ -77,10 +77,12 @@ ngx_http_ai_purse_extend_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_purse_conf_t *conf, int64_t nanousd,
     ngx_http_ai_reserve_t *reserve, ngx_uint_t *which, int64_t *left)
 {
-    ngx_int_t              rc;
-    ngx_uint_t             per;
-    ngx_http_ai_purse_t   *purse;
-    ngx_http_ai_reserve_t  more;
+    int64_t                      before;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i, per;
+    ngx_http_ai_purse_t         *purse;
+    ngx_http_ai_reserve_t        more;
+    ngx_http_ai_budget_state_t  *s;
 
     ngx_memzero(&more, sizeof(ngx_http_ai_reserve_t));
 
@@ -90,21 +92,61 @@ ngx_http_ai_purse_extend_locked(ngx_http_ai_zone_t *zone,
         return rc;
     }
 
-    for (per = 0; per < NGX_HTTP_AI_PURSE_BUDGETS; per++) {
-        if (more.periods[per] != reserve->periods[per]) {
-            /* both cannot be settled as one: the new period goes without */
-            ngx_http_ai_purse_settle_locked(zone, &more, 0);
-            return NGX_OK;
+    purse = (ngx_http_ai_purse_t *)
+            ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_PURSE,
+                                         more.purse);
+
+    /*
+     * A period is over: both cannot be settled as one, unless what was
+     * reserved in it moves to the new one, or to none.
+     */
+
+    for (i = 0; purse && i < conf->n; i++) {
+
+        per = conf->budgets[i].per - 1;
+        s = &purse->states[per];
+
+        if (more.periods[per] == reserve->periods[per]) {
+            continue;
         }
+
+        if (ngx_http_ai_budget_reserve(&conf->budgets[i], s, ngx_time(),
+                                       reserve->nanousd, left)
+            == NGX_OK)
+        {
+            continue;
+        }
+
+        /* what it would grant beside that, if n is fewer */
+
+        before = *left + nanousd - reserve->nanousd;
+        *left = ngx_max(before, 0);
+        *which = i;
+
+        while (i) {
+            per = conf->budgets[--i].per - 1;
+
+            if (more.periods[per] != reserve->periods[per]) {
+                ngx_http_ai_budget_refund(&purse->states[per],
+                                          more.periods[per],
+                                          reserve->nanousd);
+            }
+        }
+
+        ngx_http_ai_purse_settle_locked(zone, &more, 0);
+
+        return NGX_BUSY;
     }
 
     /* the two are settled as one */
 
-    purse = (ngx_http_ai_purse_t *)
-            ngx_http_ai_zone_find_locked(zone, NGX_HTTP_AI_NODE_PURSE,
-                                         more.purse);
     if (purse) {
         purse->held--;
+    }
+
+    for (i = 0; i < conf->n; i++) {
+        per = conf->budgets[i].per - 1;
+        reserve->periods[per] = more.periods[per];
     }
 
     reserve->nanousd += nanousd;

@@ -59,9 +59,9 @@ ngx_int_t ngx_http_ai_purse_reserve_locked(ngx_http_ai_zone_t *zone,
     ngx_http_ai_reserve_t *reserve, ngx_uint_t *which, int64_t *left);
 
 /*
- * Reserves so much more for what is reserved already, in the same periods;
- * results as above.  NGX_OK also where one of the periods is over: what is
- * spent in it counts no more.
+ * Reserves so much more for what is reserved already; results as above.  What
+ * was reserved in a period that is over moves to the new one, for all of it is
+ * settled there.
  */
 ngx_int_t ngx_http_ai_purse_extend_locked(ngx_http_ai_zone_t *zone,
     const ngx_http_ai_purse_conf_t *conf, int64_t nanousd,
