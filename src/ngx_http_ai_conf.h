@@ -370,6 +370,10 @@ ngx_http_ai_class_t *ngx_http_ai_conf_find_class(
 ngx_uint_t ngx_http_ai_conf_class_has(const ngx_http_ai_class_t *class,
     const ngx_http_ai_account_t *account);
 
+/* 1: an account of the route may serve the class */
+ngx_uint_t ngx_http_ai_conf_class_serves(const ngx_http_ai_class_t *class,
+    const ngx_http_ai_route_t *route);
+
 /* 1: a backup model of this route may answer, as far as its family goes */
 ngx_uint_t ngx_http_ai_conf_class_takes(const ngx_http_ai_class_t *class,
     const ngx_http_ai_route_t *route, const ngx_http_ai_backup_t *backup);

@@ -61,8 +61,6 @@ static void ngx_http_ai_conf_class_routes(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_class_t *class);
 static void ngx_http_ai_conf_class_backups(ngx_conf_t *cf,
     ngx_http_ai_main_conf_t *amcf, ngx_http_ai_class_t *class);
-static ngx_uint_t ngx_http_ai_conf_class_serves(ngx_http_ai_class_t *class,
-    ngx_http_ai_route_t *route);
 
 
 static ngx_str_t  ngx_http_ai_conf_class_builtin = ngx_string("default");
@@ -911,12 +909,12 @@ ngx_http_ai_conf_class_backups(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf,
 }
 
 
-static ngx_uint_t
-ngx_http_ai_conf_class_serves(ngx_http_ai_class_t *class,
-    ngx_http_ai_route_t *route)
+ngx_uint_t
+ngx_http_ai_conf_class_serves(const ngx_http_ai_class_t *class,
+    const ngx_http_ai_route_t *route)
 {
-    ngx_uint_t             i;
-    ngx_http_ai_target_t  *t;
+    ngx_uint_t                   i;
+    const ngx_http_ai_target_t  *t;
 
     t = route->targets.elts;
 

@@ -34,6 +34,8 @@ static ngx_int_t ngx_http_ai_models_list(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_str_t *body);
 static ngx_int_t ngx_http_ai_models_one(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx, ngx_str_t *body);
+static ngx_uint_t ngx_http_ai_models_served(const ngx_http_ai_key_t *key,
+    const ngx_http_ai_route_t *route);
 static size_t ngx_http_ai_models_size(const ngx_str_t *id,
     const ngx_http_ai_route_t *route);
 static u_char *ngx_http_ai_models_write(u_char *p,
@@ -135,7 +137,9 @@ ngx_http_ai_models_list(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
 
     for (i = 0; i < n; i++) {
 
-        if (!ngx_http_ai_key_may_model(ctx->key, &model[i].prefix)) {
+        if (!ngx_http_ai_key_may_model(ctx->key, &model[i].prefix)
+            || !ngx_http_ai_models_served(ctx->key, model[i].route))
+        {
             continue;
         }
 
@@ -182,6 +186,14 @@ ngx_http_ai_models_one(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
         return rc;
     }
 
+    if (!ngx_http_ai_models_served(ctx->key, ctx->route)) {
+        ngx_str_set(&ctx->error.param, "model");
+        return ngx_http_ai_error_set(r, &ctx->error, NGX_HTTP_FORBIDDEN,
+                                     "model_not_available_for_class",
+                                     "no class of this API key has an account "
+                                     "that serves the model \"%V\"", &id);
+    }
+
     body->data = ngx_pnalloc(r->pool,
                              ngx_http_ai_models_size(&id, ctx->route));
     if (body->data == NULL) {
@@ -194,6 +206,28 @@ ngx_http_ai_models_one(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx,
     body->len = p - body->data;
 
     return NGX_OK;
+}
+
+
+/* where its classes have no account it may not use the model, nor a backup */
+
+static ngx_uint_t
+ngx_http_ai_models_served(const ngx_http_ai_key_t *key,
+    const ngx_http_ai_route_t *route)
+{
+    ngx_uint_t  i;
+
+    if (key == NULL || key->nclasses == 0) {
+        return 1;
+    }
+
+    for (i = 0; i < key->nclasses; i++) {
+        if (ngx_http_ai_conf_class_serves(key->classes[i], route)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

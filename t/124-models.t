@@ -9,6 +9,7 @@ use Test::Nginx::Socket 'no_plan';
 use AICheck;
 use AIClient;
 
+use Digest::SHA qw(sha256_hex);
 use JSON::PP ();
 
 my $json = JSON::PP->new->utf8;
@@ -58,7 +59,14 @@ upstream b { server 127.0.0.1:$TEST_NGINX_PROVIDER_B;
 ai_route spare { target b; }
 END
 
-check_blocks(http => "ai_usage off;\n$accounts", perl => sub { eval shift });
+check_blocks(
+    http => sub {
+        my $routes = $_[0]->routes;
+        $routes =~ s/%([A-Z]+)%/sha256_hex(lc $1)/ge
+            and $_[0]->set_value('routes', $routes);
+        return "ai_usage off;\n$accounts";
+    },
+    perl => sub { eval shift });
 
 sub get { return ask(method => 'GET', path => "/v1/models/$_[0]", body => '') }
 
@@ -213,3 +221,36 @@ ai_route full { target a; }
 --- check
 is_deeply(more('full'), { pricing => { input => '0', output => '0' } },
           'free is known');
+
+
+
+=== TEST 9: what no class of the key has an account for is not there
+--- routes
+ai_price * input=1 output=2;
+ai_class all { }
+ai_class b { accounts b; }
+ai_key b    hash=sha256:%B%    classes=b;
+ai_key both hash=sha256:%BOTH% classes=all,b;
+ai_key any  hash=sha256:%ANY%;
+ai_key own  hash=sha256:%OWN%  classes=b models=full,big;
+ai_route full full-* { target a; }
+ai_route big { target a; backup spare; }
+--- check
+provider_reset('a');
+my %want = (b => 'spare', both => 'big full spare', any => 'big full spare',
+            own => '');
+for my $key (sort keys %want) {
+    my @key = (head => "x-api-key: $key\r\n");
+    my $r = ask(method => 'GET', path => '/v1/models', body => '', @key);
+    is(join(' ', map { $_->{id} } @{ $json->decode($r->{body})->{data} }),
+       $want{$key}, $key);
+    for my $model (qw(big full spare full-2 other)) {
+        my $one = ask(method => 'GET', path => "/v1/models/$model",
+                      body => '', @key);
+        my $post = ask(model => $model, @key);
+        is($one->{status}, $post->{status}, "$key: $model as it is served");
+        next if $one->{status} == 200;
+        is($json->decode($one->{body})->{error}{code},
+           $json->decode($post->{body})->{error}{code}, '... and refused');
+    }
+}
