@@ -345,10 +345,11 @@ ngx_http_ai_purse_restore_locked(ngx_http_ai_zone_t *zone,
 void
 ngx_http_ai_purse_moved_locked(ngx_http_ai_zone_t *zone)
 {
-    ngx_uint_t            per;
-    ngx_queue_t          *q;
-    ngx_http_ai_node_t   *node;
-    ngx_http_ai_purse_t  *purse;
+    ngx_uint_t                   per;
+    ngx_queue_t                 *q;
+    ngx_http_ai_node_t          *node;
+    ngx_http_ai_purse_t         *purse;
+    ngx_http_ai_budget_state_t  *s;
 
     for (q = ngx_queue_head(&zone->sh->lru);
          q != ngx_queue_sentinel(&zone->sh->lru);
@@ -362,8 +363,12 @@ ngx_http_ai_purse_moved_locked(ngx_http_ai_zone_t *zone)
 
         purse = (ngx_http_ai_purse_t *) node;
 
+        /* who reserved settles in the other zone, so here it is spent */
+
         for (per = 0; per < NGX_HTTP_AI_PURSE_BUDGETS; per++) {
-            purse->states[per].reserved_nanousd = 0;
+            s = &purse->states[per];
+            ngx_http_ai_budget_settle(s, s->period, s->reserved_nanousd,
+                                      s->reserved_nanousd);
         }
 
         purse->held = 0;

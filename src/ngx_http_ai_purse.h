@@ -103,7 +103,7 @@ void ngx_http_ai_purse_look_locked(ngx_http_ai_zone_t *zone,
 /* 1: nothing is lost with it: its periods are over, nothing is reserved */
 ngx_uint_t ngx_http_ai_purse_idle(const ngx_http_ai_node_t *node);
 
-/* after the zone's data moved: queues all of them anew, nothing is reserved */
+/* after the zone's data moved: queues all of them, what was reserved is spent */
 void ngx_http_ai_purse_moved_locked(ngx_http_ai_zone_t *zone);
 
 

@@ -150,3 +150,21 @@ CORE::join '', map {
 --- must_die
 --- error_log eval
 qr/\[emerg\].*zone "small" is too small for 602 accounts/
+
+
+
+=== TEST 6: another size: the money of requests under way is not forgotten
+--- routes
+upstream c { server 127.0.0.1:$TEST_NGINX_PROVIDER_A;
+    ai_account provider=compatible base=http://c/v1;
+    ai_price * input=0 output=1000; ai_limit budget=0.035usd/total; }
+ai_route paid { target c; }
+--- check
+my @paid = (model => 'paid', more => '"max_tokens":10,');
+provider_fault('a', 'words=10 delay=1500');
+my @q = map { open_request(@paid) } 1 .. 3;
+ok(wait_for(2, sub { requests('a') == 3 }), 'three are under way');
+edit('ai_zone ai 1m', 'ai_zone ai 2m');
+provider_fault('a', 'words=10');
+is(ask(@paid)->{status}, 503, 'there is no money for a fourth');
+is(requests('a'), 3, 'which is not sent');
