@@ -120,6 +120,16 @@ is_counted('Cohere', http($json, '{"message":{"content":[{"text":"a"}]},'
   . '"input_tokens":503,"output_tokens":11},"cached_tokens":448}}'),
   [503, 11, 448, 0, 0]);
 
+is_counted('Cohere, in floats', http($json, '{"message":{"content":[{"text":'
+  . '"a"}]},"usage":{"billed_units":{"input_tokens":8.0,"output_tokens":8.0},'
+  . '"tokens":{"input_tokens":503.0,"output_tokens":1.1e1}}}'),
+  [503, 11, 0, 0, 0]);
+
+is_counted('floats', http($json, '{"choices":[{"message":{"content":"a"}}],'
+  . '"usage":{"prompt_tokens":12.0,"completion_tokens":3.9,'
+  . '"total_tokens":15.9}}'),
+  [12, 3, 0, 0, 0]);
+
 is_counted('Ollama', http($json, '{"message":{"role":"assistant","content":'
   . '"a"},"done":true,"prompt_eval_count":17,"eval_count":63}'),
   [17, 63, 0, 0, 0]);

@@ -198,6 +198,10 @@ own(sub { pieces($_[0], http($json,
 is(told(ask(%own)), 'provider 6100000 -', 'in its usage');
 
 own(sub { pieces($_[0], http($json,
+    '{"text":"a","usage":{"type":"duration","seconds":60.5}}'), 11) });
+is(told(ask(%own)), 'provider 6100000 -', 'a second that has begun');
+
+own(sub { pieces($_[0], http($json,
     '{"duration":8.47,"text":"abc","segments":[]}'), 11) });
 is(told(ask(%own)), 'provider 900000 -', 'its length, begun ones whole');
 

@@ -64,8 +64,10 @@ typedef struct {
 #define ngx_memcmp(s1, s2, n)    memcmp((const char *) s1, (const char *) s2, n)
 #define ngx_cpymem(dst, src, n)  (((u_char *) memcpy(dst, src, n)) + (n))
 
-#define ngx_min(a, b)            ((a) > (b) ? (b) : (a))
-#define ngx_max(a, b)            ((a) < (b) ? (b) : (a))
+/* as nginx has them, for better or worse: an argument may need parentheses */
+
+#define ngx_min(a, b)            ((a > b) ? (b) : (a))
+#define ngx_max(a, b)            ((a < b) ? (b) : (a))
 
 #else
 

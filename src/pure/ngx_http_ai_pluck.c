@@ -539,7 +539,9 @@ ngx_http_ai_pluck_convert(const char *p, size_t n, int64_t *integer,
     power = 10;
 
     if (mant) {
-        for (e = ngx_min(exp < 0 ? -exp : exp, 4900); e; e >>= 1) {
+        e = (exp < 0) ? -exp : exp;
+
+        for (e = ngx_min(e, 4900); e; e >>= 1) {
             if (e & 1) {
                 value = exp < 0 ? value / power : value * power;
             }
