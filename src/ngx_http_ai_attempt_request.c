@@ -424,7 +424,6 @@ ngx_http_ai_attempt_edits(ngx_http_request_t *r, ngx_http_ai_attempt_t *at,
     }
 
     at->injected = facts->stream && !facts->include_usage
-                   && !facts->options_odd
                    && facts->endpoint->stream_options
                    && at->target->account->provider->stream_usage;
 

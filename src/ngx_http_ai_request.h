@@ -83,8 +83,6 @@ typedef struct {
     unsigned                       stream:1;
     unsigned                       options_null:1;
     unsigned                       options_empty:1;
-    unsigned                       options_odd:1;  /* not an object: left as
-                                                      it is */
     unsigned                       include_usage:1;  /* the client wants the
                                                         usage chunk */
 } ngx_http_ai_facts_t;

@@ -14,7 +14,6 @@
 
 
 #define NGX_HTTP_AI_RAW_MODEL     (6 * NGX_HTTP_AI_MAX_MODEL + 2)
-#define NGX_HTTP_AI_RAW_OPTIONS   1024
 #define NGX_HTTP_AI_RAW_KEY       256
 
 #define NGX_HTTP_AI_MAX_TOKENS       1000000000    /* more is no number */
@@ -47,9 +46,10 @@ enum {
 typedef struct {
     ngx_http_ai_json_t         json;
     ngx_http_ai_json_member_t  members[NGX_HTTP_AI_MEMBERS];
+    ngx_http_ai_json_t         options;    /* what is in "stream_options" */
+    ngx_http_ai_json_member_t  include;
     u_char                     model[NGX_HTTP_AI_RAW_MODEL];
     u_char                     stream[8];
-    u_char                     options[NGX_HTTP_AI_RAW_OPTIONS];
     u_char                     cache_key[NGX_HTTP_AI_RAW_KEY];
     u_char                     max[3][NGX_INT32_LEN];
     u_char                     choices[NGX_INT32_LEN];
@@ -79,8 +79,8 @@ static int64_t ngx_http_ai_request_choices(const ngx_http_ai_facts_t *facts,
     const ngx_http_ai_json_member_t *m);
 static void ngx_http_ai_request_key(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_json_member_t *m);
-static void ngx_http_ai_request_options(ngx_http_ai_facts_t *facts,
-    ngx_http_ai_json_member_t *m);
+static ngx_int_t ngx_http_ai_request_options(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_scan_t *scan);
 
 
 ngx_int_t
@@ -128,7 +128,10 @@ ngx_http_ai_request_json(ngx_http_ai_ctx_t *ctx)
         return rc;
     }
 
-    ngx_http_ai_request_options(facts, &scan.members[NGX_HTTP_AI_M_OPTIONS]);
+    rc = ngx_http_ai_request_options(ctx, &scan);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     ngx_http_ai_request_units(facts, scan.members);
     ngx_http_ai_request_tokens(ctx, scan.members);
@@ -163,8 +166,12 @@ ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan,
     m[NGX_HTTP_AI_M_STREAM].size = sizeof(scan->stream);
 
     ngx_str_set(&m[NGX_HTTP_AI_M_OPTIONS].name, "stream_options");
-    m[NGX_HTTP_AI_M_OPTIONS].buf = scan->options;
-    m[NGX_HTTP_AI_M_OPTIONS].size = sizeof(scan->options);
+    m[NGX_HTTP_AI_M_OPTIONS].inner = &scan->options;
+
+    ngx_memzero(&scan->include, sizeof(ngx_http_ai_json_member_t));
+    ngx_str_set(&scan->include.name, "include_usage");
+
+    ngx_http_ai_json_init(&scan->options, &scan->include, 1, 1);
 
     /* state that a provider keeps, wire.md A1, invariant 2 */
     ngx_str_set(&m[NGX_HTTP_AI_M_PREVIOUS].name, "previous_response_id");
@@ -529,15 +536,24 @@ ngx_http_ai_request_hash(const ngx_str_t *key)
 }
 
 
-static void
-ngx_http_ai_request_options(ngx_http_ai_facts_t *facts,
-    ngx_http_ai_json_member_t *m)
-{
-    ngx_http_ai_json_t         js;
-    ngx_http_ai_json_member_t  include;
+/*
+ * Of a stream they must be understood, or a provider might read in them that
+ * no usage is wanted: of two members most parsers take the last one.
+ */
 
-    if (m->type == NGX_HTTP_AI_JSON_NONE) {
-        return;
+static ngx_int_t
+ngx_http_ai_request_options(ngx_http_ai_ctx_t *ctx, ngx_http_ai_scan_t *scan)
+{
+    ngx_http_ai_facts_t        *facts;
+    ngx_http_ai_json_member_t  *m;
+
+    facts = &ctx->facts;
+    m = &scan->members[NGX_HTTP_AI_M_OPTIONS];
+
+    if (m->type == NGX_HTTP_AI_JSON_NONE
+        || !facts->stream || !facts->endpoint->stream_options)
+    {
+        return NGX_OK;
     }
 
     facts->options_start = m->start;
@@ -545,41 +561,49 @@ ngx_http_ai_request_options(ngx_http_ai_facts_t *facts,
 
     if (m->type == NGX_HTTP_AI_JSON_NULL) {
         facts->options_null = 1;
-        return;
+        return NGX_OK;
     }
 
-    ngx_memzero(&include, sizeof(ngx_http_ai_json_member_t));
-    ngx_str_set(&include.name, "include_usage");
+    ngx_str_set(&ctx->error.param, "stream_options");
 
-    ngx_http_ai_json_init(&js, &include, 1, 1);
-
-    if (m->type != NGX_HTTP_AI_JSON_OBJECT
-        || m->len != (size_t) (m->end - m->start)
-        || ngx_http_ai_json_feed(&js, m->buf, m->len) != NGX_OK
-        || ngx_http_ai_json_end(&js) != NGX_OK)
-    {
-        facts->options_odd = 1;
-        return;
+    if (m->type != NGX_HTTP_AI_JSON_OBJECT) {
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "\"stream_options\" must be an object");
     }
 
-    facts->options_empty = js.empty;
+    if (ngx_http_ai_json_end(&scan->options) != NGX_OK) {
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "\"stream_options\" is not accepted: %s",
+                   ngx_http_ai_json_strerror(scan->options.error));
+    }
 
-    switch (include.type) {
+    facts->options_empty = scan->options.empty;
+
+    switch (scan->include.type) {
 
     case NGX_HTTP_AI_JSON_NONE:
-        return;
+        break;
 
     case NGX_HTTP_AI_JSON_TRUE:
         facts->include_usage = 1;
-        return;
+        break;
 
     case NGX_HTTP_AI_JSON_FALSE:
     case NGX_HTTP_AI_JSON_NULL:
-        facts->include_start = m->start + include.start;
-        facts->include_end = m->start + include.end;
-        return;
+        facts->include_start = m->start + scan->include.start;
+        facts->include_end = m->start + scan->include.end;
+        break;
 
     default:
-        facts->options_odd = 1;
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "\"include_usage\" in \"stream_options\" must be true or "
+                   "false");
     }
+
+    ngx_str_null(&ctx->error.param);
+
+    return NGX_OK;
 }

@@ -323,6 +323,33 @@ ai_route * { target a; }
 
 
 
+=== TEST 15b: stream_options that are no object
+--- json eval
+[map { "{\"model\":\"gpt-4o\",\"stream\":true,\"stream_options\":$_}" }
+     '1', '"x"', '[]', 'true', 'false', '[{"include_usage":false}]']
+--- refused: 400 invalid_request_error stream_options must be an object
+
+
+
+=== TEST 15c: of which a provider's parser may think otherwise
+--- json eval
+[map { "{\"model\":\"gpt-4o\",\"stream\":true,\"stream_options\":$_}" }
+     '{"include_usage":true,"include_usage":false}',
+     '{"include\u005fusage":false}', '{"Include_Usage":false}',
+     '{"include_usage":true,"x":"' . 'y' x 5000 . '","include_usage":false}']
+--- refused: 400 invalid_request_error stream_options "stream_options" is not accepted
+
+
+
+=== TEST 15d: include_usage of the wrong type
+--- json eval
+[map { "{\"model\":\"gpt-4o\",\"stream\":true,"
+       . "\"stream_options\":{\"include_usage\":$_}}" }
+     '0', '1', '"false"', '[]', '{}']
+--- refused: 400 invalid_request_error stream_options must be true or false
+
+
+
 === TEST 16: stream null or false is no stream
 --- json eval
 [map { "{\"model\":\"gpt-4o\",\"stream\":$_}" } 'null', 'false']

@@ -287,13 +287,17 @@ __DATA__
 
 
 
-=== TEST 9: of the wrong type, it is the provider's to judge
+=== TEST 9: long ones
 --- bodies eval
-[map { ["{\"model\":\"same\",\"stream\":true,\"stream_options\":$_}"] }
-     '1', '"x"', '[]', 'true', '{"include_usage":1}', '{"include_usage":"true"}',
-     '{"include_usage":{}}', '{"include\u005fusage":false}',
-     '{"include_usage":false,"include_usage":false}',
-     '{"x":"' . 'y' x 2000 . '"}']
+my $long = 'y' x 200000;
+
+[map { my $to = $_; $to =~ s/"include_usage":false/"include_usage":true/
+                    or $to =~ s/\{/{"include_usage":true,/;
+       [map { "{\"model\":\"same\",\"stream\":true,\"stream_options\":$_}" }
+            $_, $to] }
+     "{\"x\":\"$long\"}", "{\"x\":\"$long\",\"include_usage\":false}",
+     "{\"include_usage\":false,\"x\":\"$long\"}",
+     '{' . ' ' x 2000 . '"include_usage":false}']
 
 
 
