@@ -303,8 +303,9 @@ ngx_http_ai_totals_merge(ngx_http_ai_tally_sample_t *sum,
     }
 
     if (sample->cost_nanousd > 0) {
-        sum->cost_nanousd = ngx_max(sum->cost_nanousd, 0)
-                            + sample->cost_nanousd;
+        sum->cost_nanousd = ngx_max(sum->cost_nanousd, 0);
+        sum->cost_nanousd += ngx_min(sample->cost_nanousd,
+                                     INT64_MAX - sum->cost_nanousd);
     }
 }
 

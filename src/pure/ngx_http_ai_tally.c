@@ -350,10 +350,12 @@ ngx_http_ai_tally_mix(uint64_t hash, uint64_t word)
 }
 
 
+/* a provider's figures may be any, and readers' numbers have a sign */
+
 static void
 ngx_http_ai_tally_sum(uint64_t *sum, int64_t value)
 {
     if (value > 0) {
-        *sum += value;
+        *sum = ngx_min(*sum + (uint64_t) value, INT64_MAX);
     }
 }

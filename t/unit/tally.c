@@ -120,6 +120,14 @@ ngx_http_ai_test_sums(void)
     t_eq(t.usage[0].counts[0], 2);
     t_eq(t.usage[1].counts[5], 2);         /* 256 < 1000 <= 1024 */
     t_eq(t.usage[1].sum, 2000);
+
+    /* it stays a positive number, whatever a provider says */
+
+    s.cost_nanousd = INT64_MAX;
+    ngx_http_ai_tally_add_target(&t, &s);
+    t_eq(t.sum.cost_nanousd, INT64_MAX);
+    ngx_http_ai_tally_add_target(&t, &s);
+    t_eq(t.sum.cost_nanousd, INT64_MAX);
 }
 
 
