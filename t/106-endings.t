@@ -201,6 +201,32 @@ for my $name ('chat', 'completions') {
     }
 }
 
+# nor is a missing finish before it, whether or not all comes at once
+my @events = ('data: {"choices":[{"index":0,"delta":{"content":"one"},'
+              . qq("finish_reason":null}]}\n\n), "data: [DONE]\n\n");
+
+own_server('OWN', sub {
+    my ($c, $raw) = @_;
+
+    syswrite $c, "HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n"
+                 . "Connection: close\r\n"
+                 . 'Content-Length: ' . length(join '', @events) . "\r\n\r\n"
+                 . ($raw =~ /"slow"/ ? $events[0] : join '', @events);
+    return unless $raw =~ /"slow"/;
+    sleep 0.3;
+    syswrite $c, $events[1];
+});
+
+for my $version ('1.1', 2) {
+    for my $how ('at once', 'slow') {
+        my $r = get($version, model => 'own', more => qq("say":"$how",));
+        my $l = logged($r);
+        is("$r->{status} $l->{outcome} $l->{attempts}", '200 ok 1',
+           "no finish_reason, $version, $how");
+        is($r->{body}, join('', @events), "$version, $how: byte-exact");
+    }
+}
+
 # the end of these two is in the terminator; Anthropic's stop_reason is not
 for my $version ('1.1', 2) {
     my $r = get($version, path => '/v1/responses',
