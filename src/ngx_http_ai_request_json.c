@@ -316,18 +316,38 @@ ngx_http_ai_request_model(ngx_http_ai_ctx_t *ctx,
 static ngx_int_t
 ngx_http_ai_request_model_path(ngx_http_ai_ctx_t *ctx)
 {
-    ctx->facts.model = ctx->facts.parts.model;
+    ngx_str_t             alt;
+    ngx_http_ai_facts_t  *facts;
 
-    if (ctx->facts.model.len <= NGX_HTTP_AI_MAX_MODEL
-        && ngx_http_ai_request_sane_model(&ctx->facts.model))
+    facts = &ctx->facts;
+    facts->model = facts->parts.model;
+
+    if (facts->model.len > NGX_HTTP_AI_MAX_MODEL
+        || !ngx_http_ai_request_sane_model(&facts->model))
     {
-        return NGX_OK;
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "the model in the path must be 1 to %d bytes without "
+                   "control characters", NGX_HTTP_AI_MAX_MODEL);
     }
 
-    return ngx_http_ai_error_set(ctx->request, &ctx->error,
-               NGX_HTTP_BAD_REQUEST, "invalid_request_error",
-               "the model in the path must be 1 to %d bytes without control "
-               "characters", NGX_HTTP_AI_MAX_MODEL);
+    /*
+     * Google's stream comes as one array without this.  It is not read, and
+     * would be taken for broken JSON, the account's fault.
+     */
+
+    if (facts->endpoint->bit == NGX_HTTP_AI_EP_GEMINI
+        && facts->endpoint->stream
+        && (ngx_http_arg(ctx->request, (u_char *) "alt", 3, &alt) != NGX_OK
+            || alt.len != 3 || ngx_memcmp(alt.data, "sse", 3) != 0))
+    {
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "a stream is served as events only, \"alt=sse\" is needed "
+                   "in the query");
+    }
+
+    return NGX_OK;
 }
 
 

@@ -196,10 +196,18 @@ is(said($r)->{line}, 'POST /base/v1/model/both/converse HTTP/1.1',
    "Amazon's");
 is(ask(path => '/v1beta/models/none:generateContent', body => '{}')->{status},
    404, 'unknown');
+for my $query ('', '?alt=json', '?x=alt=sse') {
+    $r = ask(path => "/v1beta/models/gem-1:streamGenerateContent$query",
+             body => '{"contents":[]}');
+    is($r->{status}, 400, "a stream that is no event stream: '$query'");
+    like(said($r)->{error}{message}, qr/"alt=sse" is needed/, 'said so');
+}
+is(ask(path => '/v1beta/models/gem-1:streamGenerateContent?alt=sse',
+       body => '{"contents":[{"stream":1}]}')->{status}, 200, 'one that is');
 is(ask(path => '/v1beta/models/gem-1:other', body => '{}')->{status}, 405,
    'another method of theirs');
 my ($e) = grep { $_->{endpoint} eq 'generate_content' }
-               usage_entries('ai:usage', 5);
+               usage_entries('ai:usage', 9);
 is($e->{model_requested}, 'gem-1', 'recorded');
 
 
