@@ -188,12 +188,17 @@ found('request and last attempt differ',
 found('not a whole record', sub { delete ok_one($_[0])->{drill} }, @alone);
 found('no event_id', sub { $_[0][0]{event_id} =~ s/^././ }, @alone);
 for my $bad ([outcome => 'fine'], [status => 500], [error_class => 'reset'],
-             [usage_source => 'none'], [reasoning_tokens => 1e6],
+             [usage_source => 'none'], [cache_read_tokens => 1e6],
              [attempts => 0], [latency_ms => -1], [attempt => 1])
 {
     found('implausible record', sub { ok_one($_[0])->{$bad->[0]} = $bad->[1] },
           @alone);
 }
+
+# as OpenRouter tells it
+is(check(sub { my $r = ok_one($_[0]);
+               $r->{reasoning_tokens} = $r->{output_tokens} + 1 }, @args), 0,
+   'more reasoning than output') or diag($out);
 
 # a worker that died while it recorded
 my $lost = { outcome => 'error', error_class => 'worker_lost' };
