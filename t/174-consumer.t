@@ -312,3 +312,18 @@ is(code($_), 0, "$_ has waited") for qw(c1 c2 c3);
 is(code('writer'), 0, 'the other one has finished');
 is_deeply(stored(), told(), 'the sums are right');
 is(pending(), 0, 'all is acknowledged');
+
+
+
+=== TEST 7: a sum of more than 63 bits
+--- check
+redis_cli('XADD', 'ai:usage', '*', v => 1, event_id => "$_/0",
+          kind => 'request', ts_ms => 0, model_served => 'm', account => 'a',
+          attempts => 1, outcome => 'ok',
+          cost_nanousd => '9223372036854775807')
+    for 'x', 'y';
+consume('c1', '--once');
+is(code('c1'), 0, 'it ends');
+stored();
+like(slurp("$tmp/usage.csv"),
+     qr/^1970-01-01,,m,a,2,2,,,18446744073\.709551614$/m, 'both of them');

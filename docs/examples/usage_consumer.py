@@ -159,14 +159,16 @@ class Store:
 
     # All that was used: a request of several attempts has in its own record
     # the tokens of the last one only, which has a record, too; but one that
-    # was metered only, and has no class, has no such records.
+    # was metered only, and has no class, has no such records.  Dollars and
+    # the rest apart: SQLite gives up where a sum leaves 63 bits.
     SUMS = """SELECT date(ts_ms / 1000, 'unixepoch') AS day, team,
             coalesce(model_served, model_requested) AS model, account,
             sum(kind = 'request') AS requests,
             sum(kind = 'request' AND outcome = 'ok') AS ok,
             sum(CASE WHEN billed THEN input_tokens END) AS input_tokens,
             sum(CASE WHEN billed THEN output_tokens END) AS output_tokens,
-            sum(CASE WHEN billed THEN cost_nanousd END) AS cost_nanousd
+            sum(CASE WHEN billed THEN cost_nanousd / 1000000000 END) AS usd,
+            sum(CASE WHEN billed THEN cost_nanousd % 1000000000 END) AS nano
         FROM (SELECT *, kind = 'attempt' OR attempts < 2 OR class IS NULL
                      AS billed FROM usage)
         GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"""
@@ -212,13 +214,13 @@ class Store:
         out = sys.stdout if path == "-" else open(path, "w", newline="")
         rows = self.db.execute(self.SUMS)
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([column[0] for column in rows.description[:-1]]
+        writer.writerow([column[0] for column in rows.description[:-2]]
                         + ["cost_usd"])
         for row in rows:
-            nano = row[-1]
-            writer.writerow(["" if v is None else v for v in row[:-1]]
-                            + ["" if nano is None else
-                               "%d.%09d" % divmod(nano, 10 ** 9)])
+            usd, nano = row[-2:]
+            writer.writerow(["" if v is None else v for v in row[:-2]]
+                            + ["" if nano is None else "%d.%09d" % divmod(
+                               usd * 10 ** 9 + nano, 10 ** 9)])
         if out is not sys.stdout:
             out.close()
 
