@@ -127,6 +127,12 @@ ngx_http_ai_request_sane_model(const ngx_str_t *model)
         if (*p < 0x20 || *p == 0x7f) {
             return 0;
         }
+
+        /* U+0080 to U+009F: to a terminal that shows a log U+009B is ESC [ */
+
+        if (*p == 0xc2 && p + 1 < last && p[1] < 0xa0) {
+            return 0;
+        }
     }
 
     return model->len != 0

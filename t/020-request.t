@@ -258,7 +258,8 @@ my $s = '{"model":"gpt-4o","n":[-1.5e+3,true,{"a\u00e9":null}],"s":"\n"}';
 --- json eval
 [map { "{\"model\":\"$_\"}" } '', 'm' x 257, 'm' x 100_000, '\u006d' x 257,
  'gpt\n', 'gpt\r\nX-Evil: 1', 'gpt\u000d\u000aX-Evil: 1', 'gpt\t4', 'gpt\b',
- 'gpt\u0000', 'gpt\u007f', "gpt\x7f", 'gpt\u001b[31m', '\ud800', '\udc00x',
+ 'gpt\u0000', 'gpt\u007f', "gpt\x7f", 'gpt\u001b[31m', 'gpt\u009b31m',
+ "gpt\xc2\x85", '\ud800', '\udc00x',
  '\ud83dx', '\ud83d\u0041', "\xc3\xa9" x 129,
  "\xff", "gpt\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xe9t\xe9"]
 --- refused: 400 invalid_request_error model must be 1 to 256 bytes of UTF-8 without control characters
