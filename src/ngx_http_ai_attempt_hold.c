@@ -328,11 +328,13 @@ ngx_http_ai_attempt_hold_stream(ngx_http_request_t *r,
         return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
     }
 
-    if (hold->finish) {
+    /* where the end came later, after the content had passed, it is one, too */
+
+    if (hold->finish || (hold->done && hold->content)) {
         return ngx_http_ai_attempt_pass(r, at);
     }
 
-    if (hold->complete && hold->content == 0
+    if (hold->complete
         && ngx_http_ai_attempt_last_event(at) == NGX_DECLINED)
     {
         return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);

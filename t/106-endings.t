@@ -205,13 +205,16 @@ for my $name ('chat', 'completions') {
 my @events = ('data: {"choices":[{"index":0,"delta":{"content":"one"},'
               . qq("finish_reason":null}]}\n\n), "data: [DONE]\n\n");
 
+my $junk = qq({\n  "error": {\n    "code": 503,\n    "message": "overloaded",)
+           . qq(\n    "status": "UNAVAILABLE"\n  }\n}\n);
+
 own_server('OWN', sub {
     my ($c, $raw) = @_;
+    my $body = join '', $events[0], $raw =~ /"junk"/ ? $junk : $events[1];
 
     syswrite $c, "HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n"
-                 . "Connection: close\r\n"
-                 . 'Content-Length: ' . length(join '', @events) . "\r\n\r\n"
-                 . ($raw =~ /"slow"/ ? $events[0] : join '', @events);
+                 . "Connection: close\r\nContent-Length: " . length($body)
+                 . "\r\n\r\n" . ($raw =~ /"slow"/ ? $events[0] : $body);
     return unless $raw =~ /"slow"/;
     sleep 0.3;
     syswrite $c, $events[1];
@@ -226,6 +229,12 @@ for my $version ('1.1', 2) {
         is($r->{body}, join('', @events), "$version, $how: byte-exact");
     }
 }
+
+# Gemini's error, raw JSON without an empty line after it, is one, however much
+# came with it
+my $r = get('1.1', model => 'own', more => '"say":"junk",');
+is("$r->{status} $r->{h}{'x-ai-trail'}", '200 own=200/overloaded,b=200/ok',
+   'raw JSON with the content');
 
 # the end of these two is in the terminator; Anthropic's stop_reason is not
 for my $version ('1.1', 2) {
