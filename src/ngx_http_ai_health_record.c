@@ -196,7 +196,7 @@ ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
     int64_t wait_ms)
 {
     ngx_uint_t                    i, news;
-    ngx_msec_t                    now, until, wait;
+    ngx_msec_t                    now, until, wait, hint;
     const ngx_http_ai_verdict_t  *row;
 
     now = ngx_current_msec;
@@ -225,10 +225,10 @@ ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
     c->cause = verdict;
     c->probe = now;
 
-    if (wait_ms >= 0) {
-        wait = ngx_min(wait_ms, NGX_HTTP_AI_HINT_MAX);
+    wait = 0;
 
-    } else {
+    if (wait_ms < 0 || row->close) {
+
         /* a failure while it cools down is one of the same wave */
 
         if (!ngx_http_ai_health_later(c->until, now)) {
@@ -242,6 +242,14 @@ ngx_http_ai_health_cool(ngx_http_ai_cooling_t *c,
         }
 
         wait = ngx_min(wait, row->cooldown_max);
+    }
+
+    if (wait_ms >= 0) {
+        hint = ngx_min(wait_ms, NGX_HTTP_AI_HINT_MAX);
+
+        /* who refuses once more after its own hint is no longer believed */
+
+        wait = (row->close && c->level > 1) ? ngx_max(wait, hint) : hint;
     }
 
     until = now + wait;

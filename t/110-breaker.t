@@ -459,3 +459,12 @@ sleep 1.2;
 is(trail(ask()), 'a=429/rate_limit,b=200/ok', 'a probe');
 is(trail(ask(model => 'm2')), 'a=200/ok', 'the next');
 is(trail(ask(model => 'm2')), 'a=200/ok', 'open');
+operator_reset('a');
+
+# a hint that proves wrong is not believed again: the time is the closure's own
+provider_fault('a', "status=401 retry_after=1");
+is(trail(ask()), 'a=401/auth,b=200/ok', 'closed');
+sleep 1.2;
+is(trail(ask()), 'a=401/auth,b=200/ok', 'closed again');
+sleep 1.2;
+is(trail(ask()), 'b=200/ok', 'for longer than the hint');
