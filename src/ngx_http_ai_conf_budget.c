@@ -4,7 +4,7 @@
  */
 
 
-/* budgets, of keys and of accounts, that cannot see what is spent */
+/* models without a price, and the budgets that cannot see what they cost */
 
 
 #include "ngx_http_ai_conf_block.h"
@@ -21,6 +21,10 @@ static void ngx_http_ai_conf_budget_account(ngx_conf_t *cf,
 static void ngx_http_ai_conf_budget_route(ngx_http_ai_prices_t *prices,
     const ngx_http_ai_route_t *route, const ngx_http_ai_account_t *account,
     ngx_http_ai_conf_list_t *list);
+static void ngx_http_ai_conf_budget_models(ngx_conf_t *cf,
+    ngx_http_ai_main_conf_t *amcf);
+static ngx_uint_t ngx_http_ai_conf_budget_blind(ngx_http_ai_prices_t *prices,
+    const ngx_http_ai_route_t *route, ngx_str_t *name);
 
 
 void
@@ -41,6 +45,8 @@ ngx_http_ai_conf_budget_check(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
             ngx_http_ai_conf_budget_account(cf, amcf, ap[i]);
         }
     }
+
+    ngx_http_ai_conf_budget_models(cf, amcf);
 }
 
 
@@ -177,4 +183,72 @@ ngx_http_ai_conf_budget_route(ngx_http_ai_prices_t *prices,
             ngx_http_ai_conf_list(list, "\"%V\"", &name[j]);
         }
     }
+}
+
+
+/* what accounts without a budget serve: a key may have one at any time */
+
+static void
+ngx_http_ai_conf_budget_models(ngx_conf_t *cf, ngx_http_ai_main_conf_t *amcf)
+{
+    ngx_str_t                  *name;
+    ngx_uint_t                  i, j;
+    ngx_http_ai_route_t       **route;
+    ngx_http_ai_conf_list_t     list;
+    const ngx_http_ai_place_t  *place;
+
+    list.n = 0;
+    place = NULL;
+    route = amcf->routes.elts;
+
+    for (i = 0; i < amcf->routes.nelts; i++) {
+        name = route[i]->patterns.elts;
+
+        for (j = 0; j < route[i]->patterns.nelts; j++) {
+
+            if (ngx_http_ai_conf_budget_blind(amcf->prices, route[i],
+                                              &name[j]))
+            {
+                ngx_http_ai_conf_list(&list, "\"%V\"", &name[j]);
+                place = place ? place : &route[i]->place;
+            }
+        }
+    }
+
+    if (list.n == 0) {
+        return;
+    }
+
+    ngx_http_ai_conf_list_end(&list);
+
+    ngx_http_ai_conf_log(cf, NGX_LOG_WARN, place,
+                         "what has no price costs nothing in records and "
+                         "under budgets: %s, write \"ai_price MODEL input=USD "
+                         "output=USD\", in USD per million tokens", list.text);
+}
+
+
+static ngx_uint_t
+ngx_http_ai_conf_budget_blind(ngx_http_ai_prices_t *prices,
+    const ngx_http_ai_route_t *route, ngx_str_t *name)
+{
+    ngx_uint_t             i;
+    ngx_http_ai_target_t  *t;
+
+    t = route->targets.elts;
+
+    for (i = 0; i < route->targets.nelts; i++) {
+
+        if (t[i].account->limit.nbudgets
+            || (name->data[name->len - 1] == '*' && t[i].model.len == 0))
+        {
+            continue;
+        }
+
+        if (ngx_http_ai_prices_find(prices, &t[i], name) == NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

@@ -759,6 +759,7 @@ upstream c { server 127.0.0.1:1;
     ai_account provider=vllm base=http://c/v1;
 --- warns
 the budget of account "a" does not see what has no price: "house", "y", "z", "deployed", "m", write "ai_price MODEL input=USD output=USD", in USD per million tokens -> 4
+what has no price costs nothing in records and under budgets: "x", "c", "m", write "ai_price MODEL input=USD output=USD", in USD per million tokens -> 7
 
 
 
@@ -768,13 +769,16 @@ the budget of account "a" does not see what has no price: "house", "y", "z", "de
     ai_price n input=1 output=1;
     ai_price m input=0 output=0;
 }
-ai_route x { target a model=n; target b model=other; }
 ai_price y input=1 output=1;
+ai_price other input=1 output=1;
+ai_price m input=1 output=1;
+ai_route x { target a model=n; target b model=other; }
 ai_route y { target a model=house; }
 ai_route p* { target a; }
 ai_route c { target c; }
 upstream c { server 127.0.0.1:1;
     ai_account provider=vllm base=http://c/v1;
+    ai_price c input=0 output=0;
 --- silent
 
 
