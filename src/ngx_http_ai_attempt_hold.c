@@ -512,6 +512,10 @@ ngx_http_ai_attempt_hold_json(ngx_http_request_t *r,
             ngx_http_ai_stream_reset(&at->ctx->stream);
         }
 
+        if (ngx_http_ai_attempt_save(r, at) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
     }
 
@@ -581,20 +585,14 @@ ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
 
     row = ngx_http_ai_verdict(at->judgement->verdict);
 
-    if (row->pass) {
+    /* after a backup the first answer counts: it is about the request */
 
-        /* after a backup the first answer counts: it is about the request */
+    if (row->pass && at->step == NGX_HTTP_AI_STEP_FAIL && !at->saved_status) {
+        return ngx_http_ai_attempt_pass(r, at);
+    }
 
-        if (at->step == NGX_HTTP_AI_STEP_FAIL && !at->saved_status) {
-            return ngx_http_ai_attempt_pass(r, at);
-        }
-
-        if (!at->saved_status
-            && !ngx_http_ai_verdict_has(row->moves, NGX_HTTP_AI_MOVE_ACCOUNT)
-            && ngx_http_ai_attempt_save(r, at) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
+    if (ngx_http_ai_attempt_save(r, at) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     return ngx_http_ai_attempt_reject(r, at, at->judgement->verdict);
@@ -606,7 +604,19 @@ ngx_http_ai_attempt_hold_error(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_ai_attempt_save(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 {
-    ngx_str_t  body;
+    ngx_str_t                     body;
+    const ngx_http_ai_verdict_t  *row;
+
+    row = ngx_http_ai_verdict(at->judgement->verdict);
+
+    /* under a 200 the status is the verdict's: 5xx is not about the request */
+
+    if (!row->pass || at->saved_status
+        || (at->reply.status < 300 && row->status >= 500)
+        || ngx_http_ai_verdict_has(row->moves, NGX_HTTP_AI_MOVE_ACCOUNT))
+    {
+        return NGX_OK;
+    }
 
     body = ngx_http_ai_attempt_held(r, at);
 
@@ -621,7 +631,8 @@ ngx_http_ai_attempt_save(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
 
     at->saved.len = body.len;
     at->saved_type = at->reply.content_type;
-    at->saved_status = at->reply.status;
+    at->saved_status = at->reply.status >= 300 ? at->reply.status
+                                               : row->status;
     at->saved_verdict = at->judgement->verdict;
 
     return NGX_OK;

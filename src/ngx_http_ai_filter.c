@@ -219,9 +219,10 @@ ngx_http_ai_filter_headers(ngx_http_request_t *r, ngx_http_ai_ctx_t *ctx)
     value.data = p;
     value.len = ngx_sprintf(p, "%ui", at->ntries) - p;
 
-    if (ngx_http_ai_filter_add(r, "x-ai-model", sizeof("x-ai-model") - 1,
-                               try->model)
-        != NGX_OK
+    if ((try->model->len
+         && ngx_http_ai_filter_add(r, "x-ai-model", sizeof("x-ai-model") - 1,
+                                   try->model)
+            != NGX_OK)
         || ngx_http_ai_filter_add(r, "x-ai-account",
                                   sizeof("x-ai-account") - 1,
                                   &try->target->account->name)

@@ -382,8 +382,12 @@ ngx_http_ai_request_endpoint(ngx_http_ai_ctx_t *ctx)
                    &r->method_name);
     }
 
-    if (ngx_http_ai_request_header(r, "content-encoding",
-                                   sizeof("content-encoding") - 1))
+    h = ngx_http_ai_request_header(r, "content-encoding",
+                                   sizeof("content-encoding") - 1);
+
+    if (h && (h->value.len != 8
+              || ngx_strncasecmp(h->value.data, (u_char *) "identity", 8)
+                 != 0))
     {
         return ngx_http_ai_error_set(r, &ctx->error,
                    NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",

@@ -881,3 +881,12 @@ is(counter(), $before, 'nothing went upstream');
 [400, 400]
 --- response_body_like eval
 [('"code":"invalid_request_error"') x 2]
+
+
+
+=== TEST 59: a body that is not compressed may say so
+--- request eval
+"POST /v1/chat/completions\n$main::ok"
+--- more_headers
+Content-Encoding: Identity
+--- error_code: 200

@@ -334,7 +334,7 @@ for my $stream (0, 1) {
          ['openai', 'status=400,code=context_length_exceeded',
           'context_length', 400, 'context_length_exceeded'],
          ['openai', 'status=400,code=content_filter', 'content_filter', 400,
-          'content_filter'],
+          $stream ? 'content_filter' : 'own'],
          ['openai', 'status=503', 'overloaded', 503, 'no_target'],
          ['vllm', 'status=500,dialect=vllm', 'server_error', 502,
           'upstream_error'],

@@ -21,6 +21,7 @@ const ngx_http_ai_provider_t  ngx_http_ai_provider_deepseek = {
     .credential = NGX_HTTP_AI_CREDENTIAL_BEARER,
     .endpoints = NGX_HTTP_AI_EP_CHAT
                  | NGX_HTTP_AI_EP_COMPLETIONS
+                 | NGX_HTTP_AI_EP_RESPONSES
                  | NGX_HTTP_AI_EP_MESSAGES,
     .stream_usage = 1,
     .rules = ngx_http_ai_rules_deepseek
