@@ -18,6 +18,7 @@
 static ngx_int_t ngx_http_ai_enter(ngx_http_ai_ctx_t *ctx);
 static ngx_int_t ngx_http_ai_turn_away(ngx_http_request_t *r);
 static void ngx_http_ai_turned_away(ngx_http_request_t *r);
+static void ngx_http_ai_body_more(ngx_http_request_t *r);
 static void ngx_http_ai_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ai_admit(ngx_http_request_t *r,
     ngx_http_ai_ctx_t *ctx);
@@ -61,6 +62,11 @@ ngx_http_ai_handler(ngx_http_request_t *r)
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         return rc;
+    }
+
+    if (rc == NGX_AGAIN) {
+        ctx->read_body = r->read_event_handler;
+        r->read_event_handler = ngx_http_ai_body_more;
     }
 
     return NGX_DONE;
@@ -115,6 +121,28 @@ ngx_http_ai_turn_away(ngx_http_request_t *r)
 static void
 ngx_http_ai_turned_away(ngx_http_request_t *r)
 {
+    ngx_http_finalize_request(r, ngx_http_ai_error_send(r));
+}
+
+
+/* where the core would close the connection of a slow body without a word */
+
+static void
+ngx_http_ai_body_more(ngx_http_request_t *r)
+{
+    ngx_http_ai_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ai_route_module);
+
+    if (!r->connection->read->timedout) {
+        ctx->read_body(r);
+        return;
+    }
+
+    r->keepalive = 0;
+
+    (void) ngx_http_ai_error_core(r, &ctx->error, NGX_HTTP_REQUEST_TIME_OUT);
+
     ngx_http_finalize_request(r, ngx_http_ai_error_send(r));
 }
 

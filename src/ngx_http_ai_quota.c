@@ -205,6 +205,7 @@ ngx_http_ai_quota_money_locked(ngx_http_ai_zone_t *zone,
     refusal->limit = NGX_HTTP_AI_QUOTA_BUDGET;
     refusal->budget = &key->budgets[which];
     refusal->left = left;
+    refusal->nanousd = nanousd;
     refusal->wait_ms = resets == NGX_HTTP_AI_BUDGET_NEVER
                        ? -1 : (resets - ngx_time()) * 1000;
 }

@@ -55,7 +55,8 @@ typedef struct {
     ngx_http_ai_quota_e             limit;
     int64_t                         wait_ms;   /* until it may not any more;
                                                   -1: never */
-    int64_t                         left;      /* nanodollars of the budget */
+    int64_t                         left;      /* nanodollars of the budget, */
+    int64_t                         nanousd;   /* and what is wanted of it */
     const ngx_http_ai_budget_t     *budget;
 } ngx_http_ai_quota_refusal_t;
 

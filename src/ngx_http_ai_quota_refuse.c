@@ -114,6 +114,9 @@ ngx_http_ai_quota_refuse_budget(ngx_http_ai_ctx_t *ctx,
 {
     u_char      limit[NGX_HTTP_AI_PRICE_USD_LEN];
     u_char      left[NGX_HTTP_AI_PRICE_USD_LEN];
+    u_char      want[NGX_HTTP_AI_PRICE_USD_LEN];
+    u_char      more[sizeof(" and the request may cost  usd")
+                     + NGX_HTTP_AI_PRICE_USD_LEN], *last;
     u_char      anew[sizeof(", it begins anew at 9999-12-31T00:00:00Z")], *p;
     ngx_tm_t    tm;
     ngx_int_t   rc;
@@ -135,17 +138,27 @@ ngx_http_ai_quota_refuse_budget(ngx_http_ai_ctx_t *ctx,
                         tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
     }
 
+    last = more;
+
+    if (refusal->left > 0) {
+        last = ngx_sprintf(more, " and the request may cost %*s usd",
+                           (size_t) (ngx_http_ai_price_usd(want,
+                                                           refusal->nanousd)
+                                     - want), want);
+    }
+
     rc = ngx_http_ai_error_set(ctx->request, &ctx->error,
              NGX_HTTP_TOO_MANY_REQUESTS, "insufficient_quota",
-             "key \"%V\" has spent its budget of %*s usd%s%V, %*s usd are left "
-             "of it%*s", &ctx->key->id,
+             "key \"%V\" %s its budget of %*s usd%s%V, %*s usd are left of it"
+             "%*s%*s", &ctx->key->id,
+             refusal->left > 0 ? "would exceed" : "has spent",
              (size_t) (ngx_http_ai_price_usd(limit,
                                              refusal->budget->limit_nanousd)
                        - limit), limit,
              per == NGX_HTTP_AI_BUDGET_TOTAL ? " in " : " per ",
              ngx_http_ai_budget_per_name(per),
              (size_t) (ngx_http_ai_price_usd(left, refusal->left) - left),
-             left, (size_t) (p - anew), anew);
+             left, (size_t) (last - more), more, (size_t) (p - anew), anew);
 
     ngx_str_set(&ctx->error.type, "insufficient_quota");
 

@@ -100,6 +100,8 @@ typedef enum {
 
 struct ngx_http_ai_ctx_s {
     ngx_http_request_t            *request;
+    ngx_http_event_handler_pt      read_body;  /* the core's, while ours is in
+                                                  its place */
     ngx_http_ai_main_conf_t       *conf;
     const ngx_http_ai_key_t       *key;        /* whose request it is; NULL:
                                                   open to everybody, or not a

@@ -70,7 +70,7 @@ const refusals = [
     name: "a budget that is spent for good",
     key: "-total", status: 429, type: Anthropic.RateLimitError,
     errorType: "rate_limit_error",
-    says: /"claude-total" has spent its budget of 0\.000001 usd in total/,
+    says: /"claude-total" would exceed its budget of 0\.000001 usd in total/,
     record: { error_class: "quota_exhausted", key_id: "claude-total" },
   },
 ];

@@ -77,7 +77,7 @@ const refusals = [
     name: "a budget that is spent for good",
     key: "-total", status: 429, type: OpenAI.RateLimitError,
     code: "insufficient_quota", errorType: "insufficient_quota",
-    says: /"node-total" has spent its budget of 0\.000001 usd in total/,
+    says: /"node-total" would exceed its budget of 0\.000001 usd in total/,
     absent: ["retry-after"],
     record: { error_class: "quota_exhausted", key_id: "node-total" },
   },
@@ -226,7 +226,8 @@ test("money per day: spent, and no retry", async () => {
   assert.equal(last.error.code, "insufficient_quota");
   assert.equal(last.error.type, "insufficient_quota");
   assert.match(last.error.message,
-    /^429 key "node-money" has spent its budget of 0\.011 usd per day, /);
+    new RegExp('^429 key "node-money" (?:has spent|would exceed) its budget'
+      + " of 0\\.011 usd per day, "));
   assert.match(last.error.message,
     / it begins anew at \d{4}-\d\d-\d\dT00:00:00Z$/);
   assert.ok(Number(last.error.headers.get("retry-after")) > 0);

@@ -99,7 +99,7 @@ class Refusals(unittest.TestCase):
         error = self.both("-total", openai.RateLimitError, 429,
                           "quota_exhausted", "python-total",
                           "insufficient_quota",
-                          '"python-total" has spent its budget of 0.000001 '
+                          '"python-total" would exceed its budget of 0.000001 '
                           "usd in total")
         self.assertEqual(error.type, "insufficient_quota")
         self.assertNotIn("retry-after", error.response.headers)
