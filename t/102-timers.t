@@ -212,8 +212,8 @@ own_server('OWN', sub {
             for 1 .. 30;
         return;
     }
-    for (1 .. 6) {
-        for (1 .. 3) { sleep 0.1; print $c ": still here\n\n" }
+    for (1 .. 9) {
+        for (1 .. 2) { sleep 0.1; print $c ": still here\n\n" }
         print $c chat("word $_");
     }
     print $c $finish;

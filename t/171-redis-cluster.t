@@ -250,13 +250,13 @@ empty();
 
 === TEST 9: pins are at the first shard's node, and are read while they move
 --- usage: cluster://127.0.0.1:$TEST_NGINX_C1,127.0.0.1:$TEST_NGINX_C2 shards=4 stream=pn pins=on
---- timeout: 40
+--- timeout: 80
 --- check
 my $key = '{pn:0}:pins';
 my ($slot, $from, $to) = slot_of('pn:0');
 my $read = sub {
     my ($n, $what) = @_;
-    ok(wait_for(10, sub { status('section=pins')->{pins}{entries} >= $n }),
+    ok(wait_for(20, sub { status('section=pins')->{pins}{entries} >= $n }),
        $what);
 };
 ok(wait_for(8, sub { status('section=pins')->{pins}{reading} }), 'reading');

@@ -80,7 +80,7 @@ sub soon {
     my $off = defined $ms ? $ms / 1000 - time() - $seconds : 99;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    cmp_ok(abs($off), '<', 2, "$name: in $seconds s");
+    cmp_ok(abs($off), '<', 3, "$name: in $seconds s");
 }
 
 sub limit {
@@ -465,6 +465,7 @@ is("@{ $s->{sink} }{qw(lag dropped)}", '0 0', 'nothing is lost');
 
 redis_stop('KILL');
 ask() for 1 .. 3;
+becomes(3, sub { $_[0]{sink}{accepted} == 13 }, 'three more');
 kill_workers();
 $s = status();
 is("@{ $s->{sink} }{qw(connected connections accepted lag dropped)}",
