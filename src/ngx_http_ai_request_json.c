@@ -11,16 +11,32 @@
 
 
 #include "ngx_http_ai_request.h"
+#include "pure/ngx_http_ai_decimal.h"
 
 
 #define NGX_HTTP_AI_RAW_MODEL     (6 * NGX_HTTP_AI_MAX_MODEL + 2)
 #define NGX_HTTP_AI_RAW_KEY       256
+#define NGX_HTTP_AI_RAW_NUMBER    64     /* more is as good as MAX_TOKENS */
 
 #define NGX_HTTP_AI_MAX_TOKENS       1000000000    /* more is no number */
 
 #define NGX_HTTP_AI_COUNTED                                                   \
     (NGX_HTTP_AI_EP_SPEECH|NGX_HTTP_AI_EP_EMBEDDINGS                          \
      |NGX_HTTP_AI_EP_MODERATIONS|NGX_HTTP_AI_EP_IMAGES)
+
+/* "n" answers may be asked for, and for each of several prompts */
+
+#define NGX_HTTP_AI_CHOOSING                                                  \
+    (NGX_HTTP_AI_EP_CHAT|NGX_HTTP_AI_EP_COMPLETIONS                           \
+     |NGX_HTTP_AI_EP_DEPLOYMENTS)
+
+/* the limits stand in an object */
+
+#define NGX_HTTP_AI_CONFIGURED                                                \
+    (NGX_HTTP_AI_EP_GEMINI|NGX_HTTP_AI_EP_BEDROCK)
+
+#define NGX_HTTP_AI_OWN     2      /* members of one endpoint at most */
+#define NGX_HTTP_AI_CONFIG  6      /* members of such an object */
 
 
 enum {
@@ -36,10 +52,18 @@ enum {
     NGX_HTTP_AI_M_CHOICES,
     NGX_HTTP_AI_M_KNOBS,
 
-    /* only where there are units to count */
+    /* the endpoint's own, as ngx_http_ai_request_own has them */
 
-    NGX_HTTP_AI_M_INPUT = NGX_HTTP_AI_M_KNOBS + NGX_HTTP_AI_KNOBS_MEMBERS,
-    NGX_HTTP_AI_MEMBERS
+    NGX_HTTP_AI_M_OWN = NGX_HTTP_AI_M_KNOBS + NGX_HTTP_AI_KNOBS_MEMBERS,
+
+    NGX_HTTP_AI_M_INPUT = NGX_HTTP_AI_M_OWN,
+
+    NGX_HTTP_AI_M_BEST_OF = NGX_HTTP_AI_M_OWN,
+    NGX_HTTP_AI_M_PROMPT,
+
+    NGX_HTTP_AI_M_CONFIG = NGX_HTTP_AI_M_OWN,
+
+    NGX_HTTP_AI_MEMBERS = NGX_HTTP_AI_M_OWN + NGX_HTTP_AI_OWN
 };
 
 
@@ -51,15 +75,53 @@ typedef struct {
     u_char                     model[NGX_HTTP_AI_RAW_MODEL];
     u_char                     stream[8];
     u_char                     cache_key[NGX_HTTP_AI_RAW_KEY];
-    u_char                     max[3][NGX_INT32_LEN];
-    u_char                     choices[NGX_INT32_LEN];
+    u_char                     numbers[4][NGX_HTTP_AI_RAW_NUMBER];
     u_char                     knobs[NGX_HTTP_AI_KNOBS_MEMBERS]
                                     [NGX_HTTP_AI_KNOBS_RAW];
+
+    u_char                     own[NGX_HTTP_AI_OWN][NGX_HTTP_AI_RAW_NUMBER];
+    ngx_http_ai_json_t         config;     /* what is in its object */
+    ngx_http_ai_json_member_t  configs[NGX_HTTP_AI_CONFIG];
+    u_char                     values[NGX_HTTP_AI_CONFIG]
+                                     [NGX_HTTP_AI_RAW_NUMBER];
 } ngx_http_ai_scan_t;
+
+
+/*
+ * Where they mean nothing they are not looked for, and may come twice.
+ * Google takes both spellings of a name, but not both at once.
+ */
+
+static const struct {
+    ngx_uint_t                 endpoints;
+    ngx_str_t                  name;
+} ngx_http_ai_request_own[] = {
+    { NGX_HTTP_AI_COUNTED, ngx_string("input") },
+    { NGX_HTTP_AI_CHOOSING, ngx_string("best_of") },
+    { NGX_HTTP_AI_CHOOSING, ngx_string("prompt") },
+    { NGX_HTTP_AI_EP_GEMINI, ngx_string("generationConfig") },
+    { NGX_HTTP_AI_EP_GEMINI, ngx_string("generation_config") },
+    { NGX_HTTP_AI_EP_BEDROCK, ngx_string("inferenceConfig") }
+};
+
+
+static const struct {
+    ngx_uint_t                 choices;    /* or the limit of one answer */
+    ngx_str_t                  name;
+} ngx_http_ai_request_configs[NGX_HTTP_AI_CONFIG] = {
+    { 0, ngx_string("maxOutputTokens") },
+    { 0, ngx_string("max_output_tokens") },
+    { 0, ngx_string("maxTokens") },
+    { 0, ngx_string("max_new_tokens") },   /* Nova's, of "invoke" */
+    { 1, ngx_string("candidateCount") },
+    { 1, ngx_string("candidate_count") }
+};
 
 
 static void ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan,
     const ngx_http_ai_endpoint_t *endpoint);
+static ngx_uint_t ngx_http_ai_request_scan_own(ngx_http_ai_scan_t *scan,
+    ngx_uint_t endpoint);
 static ngx_int_t ngx_http_ai_request_feed_json(void *data, const u_char *p,
     size_t n);
 static ngx_int_t ngx_http_ai_request_model_path(ngx_http_ai_ctx_t *ctx);
@@ -72,11 +134,14 @@ static ngx_int_t ngx_http_ai_request_stream(ngx_http_ai_ctx_t *ctx,
 static void ngx_http_ai_request_units(ngx_http_ai_facts_t *facts,
     ngx_http_ai_json_member_t *m);
 static void ngx_http_ai_request_tokens(ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_json_member_t *m);
+    const ngx_http_ai_scan_t *scan);
 static void ngx_http_ai_request_estimate(ngx_http_ai_ctx_t *ctx,
-    int64_t prompt, int64_t max, const ngx_http_ai_json_member_t *choices);
-static int64_t ngx_http_ai_request_choices(const ngx_http_ai_facts_t *facts,
+    int64_t prompt, int64_t max, int64_t choices);
+static int64_t ngx_http_ai_request_choices(ngx_uint_t endpoint,
     const ngx_http_ai_json_member_t *m);
+static int64_t ngx_http_ai_request_number(const ngx_http_ai_json_member_t *m);
+static ngx_int_t ngx_http_ai_request_config(ngx_http_ai_ctx_t *ctx,
+    ngx_http_ai_scan_t *scan);
 static void ngx_http_ai_request_key(ngx_http_ai_ctx_t *ctx,
     ngx_http_ai_json_member_t *m);
 static ngx_int_t ngx_http_ai_request_options(ngx_http_ai_ctx_t *ctx,
@@ -133,8 +198,13 @@ ngx_http_ai_request_json(ngx_http_ai_ctx_t *ctx)
         return rc;
     }
 
+    rc = ngx_http_ai_request_config(ctx, &scan);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ngx_http_ai_request_units(facts, scan.members);
-    ngx_http_ai_request_tokens(ctx, scan.members);
+    ngx_http_ai_request_tokens(ctx, &scan);
     ngx_http_ai_request_key(ctx, &scan.members[NGX_HTTP_AI_M_CACHE_KEY]);
 
     facts->pinned = facts->endpoint->bit == NGX_HTTP_AI_EP_RESPONSES
@@ -188,17 +258,12 @@ ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan,
                 "max_completion_tokens");
     ngx_str_set(&m[NGX_HTTP_AI_M_MAX_OUTPUT].name, "max_output_tokens");
 
-    for (i = 0; i < 3; i++) {
-        m[NGX_HTTP_AI_M_MAX_TOKENS + i].buf = scan->max[i];
-        m[NGX_HTTP_AI_M_MAX_TOKENS + i].size = sizeof(scan->max[i]);
-    }
-
-    ngx_str_set(&m[NGX_HTTP_AI_M_INPUT].name, "input");
-    m[NGX_HTTP_AI_M_INPUT].count = 1;
-
     ngx_str_set(&m[NGX_HTTP_AI_M_CHOICES].name, "n");
-    m[NGX_HTTP_AI_M_CHOICES].buf = scan->choices;
-    m[NGX_HTTP_AI_M_CHOICES].size = sizeof(scan->choices);
+
+    for (i = 0; i < 4; i++) {
+        m[NGX_HTTP_AI_M_MAX_TOKENS + i].buf = scan->numbers[i];
+        m[NGX_HTTP_AI_M_MAX_TOKENS + i].size = NGX_HTTP_AI_RAW_NUMBER;
+    }
 
     m += NGX_HTTP_AI_M_KNOBS;
 
@@ -208,9 +273,51 @@ ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan,
         m[i].size = NGX_HTTP_AI_KNOBS_RAW;
     }
 
-    ngx_http_ai_json_init(&scan->json, scan->members,
-                          endpoint->bit & NGX_HTTP_AI_COUNTED
-                          ? NGX_HTTP_AI_MEMBERS : NGX_HTTP_AI_M_INPUT, 1);
+    i = ngx_http_ai_request_scan_own(scan, endpoint->bit);
+
+    ngx_http_ai_json_init(&scan->json, scan->members, NGX_HTTP_AI_M_OWN + i,
+                          1);
+}
+
+
+/* how many there are */
+
+static ngx_uint_t
+ngx_http_ai_request_scan_own(ngx_http_ai_scan_t *scan, ngx_uint_t endpoint)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_ai_json_member_t  *m;
+
+    m = scan->configs;
+    ngx_memzero(m, sizeof(scan->configs));
+
+    for (i = 0; i < NGX_HTTP_AI_CONFIG; i++) {
+        m[i].name = ngx_http_ai_request_configs[i].name;
+        m[i].buf = scan->values[i];
+        m[i].size = NGX_HTTP_AI_RAW_NUMBER;
+    }
+
+    ngx_http_ai_json_init(&scan->config, m, NGX_HTTP_AI_CONFIG, 1);
+
+    m = &scan->members[NGX_HTTP_AI_M_OWN];
+    n = 0;
+
+    for (i = 0; i < sizeof(ngx_http_ai_request_own)
+                    / sizeof(ngx_http_ai_request_own[0]); i++)
+    {
+        if (!(ngx_http_ai_request_own[i].endpoints & endpoint)) {
+            continue;
+        }
+
+        m[n].name = ngx_http_ai_request_own[i].name;
+        m[n].buf = scan->own[n];
+        m[n].size = NGX_HTTP_AI_RAW_NUMBER;
+        m[n].count = (endpoint & NGX_HTTP_AI_COUNTED) != 0;
+        m[n].inner = endpoint & NGX_HTTP_AI_CONFIGURED ? &scan->config : NULL;
+        n++;
+    }
+
+    return n;
 }
 
 
@@ -381,7 +488,6 @@ static void
 ngx_http_ai_request_units(ngx_http_ai_facts_t *facts,
     ngx_http_ai_json_member_t *m)
 {
-    ngx_int_t                   n;
     ngx_http_ai_json_member_t  *input;
 
     input = &m[NGX_HTTP_AI_M_INPUT];
@@ -405,9 +511,8 @@ ngx_http_ai_request_units(ngx_http_ai_facts_t *facts,
         return;
 
     case NGX_HTTP_AI_EP_IMAGES:
-        n = m->type == NGX_HTTP_AI_JSON_NUMBER ? ngx_atoi(m->buf, m->len) : 1;
-
-        facts->units.images = ngx_min(ngx_max(n, 1), NGX_HTTP_AI_MAX_TOKENS);
+        facts->units.images = ngx_http_ai_request_number(m);
+        facts->units.images = ngx_max(facts->units.images, 1);
         return;
 
     case NGX_HTTP_AI_EP_RERANK:
@@ -421,9 +526,9 @@ ngx_http_ai_request_units(ngx_http_ai_facts_t *facts,
 
 static void
 ngx_http_ai_request_tokens(ngx_http_ai_ctx_t *ctx,
-    ngx_http_ai_json_member_t *m)
+    const ngx_http_ai_scan_t *scan)
 {
-    ngx_int_t             n, max;
+    int64_t               n, max, choices;
     ngx_uint_t            i;
     ngx_http_ai_facts_t  *facts;
 
@@ -431,22 +536,34 @@ ngx_http_ai_request_tokens(ngx_http_ai_ctx_t *ctx,
     facts = &ctx->facts;
 
     for (i = NGX_HTTP_AI_M_MAX_TOKENS; i <= NGX_HTTP_AI_M_MAX_OUTPUT; i++) {
+        n = ngx_http_ai_request_number(&scan->members[i]);
+        max = ngx_max(max, n);
+    }
 
-        if (m[i].type == NGX_HTTP_AI_JSON_NUMBER) {
-            n = ngx_atoi(m[i].buf, m[i].len);
-            max = ngx_max(max, ngx_min(n, NGX_HTTP_AI_MAX_TOKENS));
+    choices = ngx_http_ai_request_choices(facts->endpoint->bit, scan->members);
+
+    for (i = 0; i < NGX_HTTP_AI_CONFIG; i++) {
+        n = ngx_http_ai_request_number(&scan->configs[i]);
+
+        if (ngx_http_ai_request_configs[i].choices) {
+            choices = ngx_max(choices, n);
+
+        } else {
+            max = ngx_max(max, n);
         }
     }
 
     ngx_http_ai_request_estimate(ctx,
                          facts->size / NGX_HTTP_AI_USAGE_BYTES_PER_TOKEN, max,
-                         &m[NGX_HTTP_AI_M_CHOICES]);
+                         choices);
 }
 
 
+/* each of the answers may be as long as one alone */
+
 static void
 ngx_http_ai_request_estimate(ngx_http_ai_ctx_t *ctx, int64_t prompt,
-    int64_t max, const ngx_http_ai_json_member_t *choices)
+    int64_t max, int64_t choices)
 {
     ngx_http_ai_facts_t  *facts;
 
@@ -460,7 +577,12 @@ ngx_http_ai_request_estimate(ngx_http_ai_ctx_t *ctx, int64_t prompt,
     facts->output = max >= 0 ? max
                     : (int64_t) ctx->policy->reserve_output
                       * ngx_max(facts->units.images, 1);
-    facts->output *= ngx_http_ai_request_choices(facts, choices);
+
+    if (choices > 1) {
+        facts->output = ngx_min(facts->output * choices,
+                                NGX_HTTP_AI_MAX_TOKENS);
+    }
+
     facts->prompt_tokens = prompt;
     facts->tokens = facts->prompt_tokens + facts->output;
 }
@@ -469,11 +591,7 @@ ngx_http_ai_request_estimate(ngx_http_ai_ctx_t *ctx, int64_t prompt,
 void
 ngx_http_ai_request_reserve(ngx_http_ai_ctx_t *ctx)
 {
-    ngx_http_ai_json_member_t  none;
-
-    ngx_memzero(&none, sizeof(ngx_http_ai_json_member_t));
-
-    ngx_http_ai_request_estimate(ctx, 0, -1, &none);
+    ngx_http_ai_request_estimate(ctx, 0, -1, 1);
 }
 
 
@@ -486,30 +604,132 @@ ngx_http_ai_request_suppose(ngx_http_ai_ctx_t *ctx, int64_t prompt,
     ngx_memzero(members, sizeof(members));
 
     ngx_http_ai_request_units(&ctx->facts, members);
-    ngx_http_ai_request_estimate(ctx, prompt, max,
-                                 &members[NGX_HTTP_AI_M_CHOICES]);
+    ngx_http_ai_request_estimate(ctx, prompt, max, 1);
 }
 
 
-/* each of the answers that "n" asks for may be as long as one alone */
+/*
+ * How many answers are asked for: "best_of" are made where "n" of them are
+ * sent, and so many for each prompt.  A list of numbers is one prompt.
+ */
 
 static int64_t
-ngx_http_ai_request_choices(const ngx_http_ai_facts_t *facts,
+ngx_http_ai_request_choices(ngx_uint_t endpoint,
     const ngx_http_ai_json_member_t *m)
 {
-    ngx_int_t  n;
+    int64_t  n, best, prompts;
 
-    if (m->type != NGX_HTTP_AI_JSON_NUMBER
-        || !(facts->endpoint->bit & (NGX_HTTP_AI_EP_CHAT
-                                     |NGX_HTTP_AI_EP_COMPLETIONS)))
-    {
+    if (!(endpoint & NGX_HTTP_AI_CHOOSING)) {
         return 1;
     }
 
-    n = ngx_atoi(m->buf, m->len);
-    n = ngx_min(n, NGX_HTTP_AI_MAX_TOKENS / ngx_max(facts->output, 1));
+    n = ngx_http_ai_request_number(&m[NGX_HTTP_AI_M_CHOICES]);
+    best = ngx_http_ai_request_number(&m[NGX_HTTP_AI_M_BEST_OF]);
+    n = ngx_max(n, best);
 
-    return ngx_max(n, 1);
+    m = &m[NGX_HTTP_AI_M_PROMPT];
+    prompts = m->items - m->numbers;
+    prompts = ngx_min(prompts, NGX_HTTP_AI_MAX_TOKENS);
+
+    n = ngx_max(n, 1) * ngx_max(prompts, 1);
+
+    return ngx_min(n, NGX_HTTP_AI_MAX_TOKENS);
+}
+
+
+/*
+ * At most MAX_TOKENS; -1: it is no number, or below zero.  Many providers read
+ * one that stands in a string, too.
+ */
+
+static int64_t
+ngx_http_ai_request_number(const ngx_http_ai_json_member_t *m)
+{
+    u_char     *p, *last;
+    u_char      text[NGX_HTTP_AI_RAW_NUMBER];
+    int64_t     value;
+    ngx_int_t   n;
+
+    if (m->type != NGX_HTTP_AI_JSON_NUMBER
+        && m->type != NGX_HTTP_AI_JSON_STRING)
+    {
+        return -1;
+    }
+
+    p = m->buf;
+    last = p + m->len;
+
+    if (m->len < (size_t) (m->end - m->start)) {
+
+        /* an exponent may be in what is missing */
+
+        p += m->type == NGX_HTTP_AI_JSON_STRING;
+
+        return *p >= '0' && *p <= '9' ? NGX_HTTP_AI_MAX_TOKENS : -1;
+    }
+
+    if (m->type == NGX_HTTP_AI_JSON_STRING) {
+
+        n = ngx_http_ai_json_unquote(text, sizeof(text), p, m->len);
+
+        p = text;
+        last = p + ngx_max(n, 0);
+
+        while (p < last && *p == ' ') {
+            p++;
+        }
+
+        while (p < last && last[-1] == ' ') {
+            last--;
+        }
+
+        p += p < last && *p == '+';
+    }
+
+    if (ngx_http_ai_decimal(p, last, 0, &value) != NGX_OK) {
+        return -1;
+    }
+
+    return ngx_min(value, NGX_HTTP_AI_MAX_TOKENS);
+}
+
+
+/* read in another way than the provider does, it would limit nothing */
+
+static ngx_int_t
+ngx_http_ai_request_config(ngx_http_ai_ctx_t *ctx, ngx_http_ai_scan_t *scan)
+{
+    ngx_uint_t                  i;
+    ngx_http_ai_json_error_e    error;
+    ngx_http_ai_json_member_t  *m;
+
+    if (!(ctx->facts.endpoint->bit & NGX_HTTP_AI_CONFIGURED)) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < NGX_HTTP_AI_OWN; i++) {
+        m = &scan->members[NGX_HTTP_AI_M_CONFIG + i];
+
+        if (m->type != NGX_HTTP_AI_JSON_OBJECT
+            || ngx_http_ai_json_end(&scan->config) == NGX_OK)
+        {
+            continue;
+        }
+
+        /* what trails the one spelling is the other */
+
+        error = scan->config.error == NGX_HTTP_AI_JSON_ETRAILING
+                ? NGX_HTTP_AI_JSON_EDUPLICATE : scan->config.error;
+
+        ctx->error.param = m->name;
+
+        return ngx_http_ai_error_set(ctx->request, &ctx->error,
+                   NGX_HTTP_BAD_REQUEST, "invalid_request_error",
+                   "\"%V\" is not accepted: %s", &m->name,
+                   ngx_http_ai_json_strerror(error));
+    }
+
+    return NGX_OK;
 }
 
 

@@ -400,11 +400,11 @@ for (1 .. 2) {
 --- key chomp
 budget=0.0006usd/day
 --- check
-for my $n (6, 100, 2147483648, '9' x 40) {
+for my $n (6, 100, 2147483648, '9' x 40, '1e2', '6.0', '"6"') {
     my $r = ask(mine(more => qq("max_tokens":10,"n":$n,)));
     is($r->{status}, 429, "$n at once are too dear");
 }
-for my $n (1, 0, -1, 'null', '1e2') {
+for my $n (1, 0, -1, 'null', '"six"') {
     my $r = ask(mine(more => qq("max_tokens":10,"n":$n,)));
     is($r->{status}, 200, "$n: one");
 }
@@ -434,3 +434,95 @@ my $r = ask(mine(model => 'own', stream => 1,
 like($r->{body}, qr/"code":"insufficient_quota"/, 'it ends');
 is(served(ask_all(([head => "Authorization: Bearer other\r\n"]) x 20)), 20,
    'and the workers serve others');
+
+
+
+=== TEST 21: tokens: all that may be used, whatever form says it
+--- key chomp
+tokens=1000000t/d
+--- routes
+ai_route forms { target b; }
+--- check
+# what fails is given back, so that each is told of its own reservation alone
+provider_fault('b', '400');
+my $default = 1024;
+my %path = (chat => 'chat/completions', text => 'completions',
+            azure => 'deployments/forms/completions',
+            gemini => 'models/forms:generateContent',
+            converse => 'model/forms/converse',
+            messages => 'messages');
+for ([gemini => '"generationConfig":{"maxOutputTokens":50000}', 50000],
+     [gemini => '"generation_config":{"max_output_tokens":50000}', 50000],
+     [gemini => '"generationConfig":{"maxOutputTokens":"5e4"}', 50000],
+     [gemini => '"generationConfig":{"stopSequences":["maxOutputTokens"],'
+                . '"responseSchema":{"maxOutputTokens":1},'
+                . '"candidateCount":8,"maxOutputTokens":5000}', 40000],
+     [gemini => '"generationConfig":{"candidate_count":3}', 3 * $default],
+     [gemini => '"generationConfig":null', $default],
+     [gemini => '"generationConfig":[{"maxOutputTokens":5}]', $default],
+     [gemini => '"maxOutputTokens":5,"n":9', $default],
+     [converse => '"inferenceConfig":{"maxTokens":50000}', 50000],
+     [converse => '"generationConfig":{"maxOutputTokens":5}', $default],
+     [text => '"max_tokens":100,"best_of":20', 2000],
+     [text => '"max_tokens":100,"best_of":3,"n":7', 700],
+     [text => '"max_tokens":100,"prompt":["a"' . ',"b"' x 99 . ']', 10000],
+     [text => '"max_tokens":100,"prompt":[[1,2],[3],[4]]', 300],
+     [text => '"max_tokens":100,"prompt":[[1],[2]],"n":2,"best_of":5', 1000],
+     [text => '"max_tokens":100,"prompt":[1' . ',2' x 99 . ']', 100],
+     [text => '"max_tokens":100,"prompt":[]', 100],
+     [text => '"max_tokens":100,"prompt":"a, b"', 100],
+     [azure => '"max_tokens":100,"prompt":["a","b"],"n":4', 800],
+     [chat => '"max_tokens":5000.0', 5000],
+     [chat => '"max_completion_tokens":5E+3', 5000],
+     [chat => '"max_tokens":"5000"', 5000],
+     [chat => '"max_tokens":" +5000 "', 5000],
+     [chat => '"max_tokens":"\\u0035000"', 5000],
+     [chat => '"max_tokens":5000.' . '0' x 40, 5000],
+     [chat => '"max_tokens":5,"max_completion_tokens":"5000"', 5000],
+     [chat => '"max_tokens":100,"n":5.0', 500],
+     [chat => '"max_tokens":100,"n":"5"', 500],
+     [chat => '"max_tokens":100,"n":[5]', 100],
+     [messages => '"max_tokens":5e3,"n":5', 5000],
+     (map { [chat => qq("max_tokens":$_), $default] }
+          '"all"', '"5000 or so"', '"0x5000"', '"' . 'many ' x 30 . '"', '""',
+          '" "', '"\\\\"', '"-5"', -5, -5.5, 'null', 'true', '[5]', '{}'))
+{
+    my ($form, $more, $output) = @$_;
+    my $body = qq({"model":"forms",$more});
+    my $r = ask(mine(path => "/v1/$path{$form}", body => $body));
+
+    cmp_ok($r->{status}, '>=', 400, 'failed');
+    is(1000000 - ($r->{h}{'x-ratelimit-remaining-tokens'} // 0),
+       $output + int(length($body) / 4), "$form: " . substr $more, 0, 60);
+}
+for ('1e9', '"4000000000"', 1 . '0' x 30, '1.' . '0' x 80 . 'e9',
+     '"' . '0' x 80 . '5000000"', '1000000000,"n":1000000000,"best_of":1e9')
+{
+    my $body = qq({"model":"forms","prompt":["a","b"],"max_tokens":$_});
+    my $r = ask(mine(path => '/v1/completions', body => $body));
+
+    cmp_ok($r->{status}, '>=', 400, 'failed');
+    is($r->{h}{'x-ratelimit-remaining-tokens'}, 0, "much: $_");
+}
+
+
+
+=== TEST 22: tokens: a limit that could be read in two ways is refused
+--- key chomp
+tokens=1000000t/d
+--- routes
+ai_route forms { target b; }
+--- check
+for ('"generationConfig":{"maxOutputTokens":1,"maxOutputTokens":50000}',
+     '"generationConfig":{"maxOutputTokens":1,"max\\u004futputTokens":5}',
+     '"generationConfig":{"MaxOutputTokens":50000}',
+     '"generationConfig":{},"generation_config":{"max_output_tokens":5}')
+{
+    my $r = ask(mine(path => '/v1/models/forms:generateContent',
+                     body => "{$_}"));
+
+    is($r->{status}, 400, 'refused');
+    like(error($r)->{param}, qr/^generation(Config|_config)$/, 'param');
+    like(error($r)->{message}, qr/^"generation\w+" is not accepted: /, $_);
+}
+is(requests('b'), 0, 'none is sent');

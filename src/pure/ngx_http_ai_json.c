@@ -224,6 +224,7 @@ ngx_http_ai_json_init(ngx_http_ai_json_t *js,
         members[i].text = 0;
         members[i].chars = 0;
         members[i].items = 0;
+        members[i].numbers = 0;
         members[i].type = NGX_HTTP_AI_JSON_NONE;
         members[i].quote = 0;
         members[i].comma = 0;
@@ -1070,6 +1071,7 @@ ngx_http_ai_json_name_end(ngx_http_ai_json_t *js, const u_char *p,
         m->text = 0;
         m->chars = 0;
         m->items = 0;
+        m->numbers = 0;
 
         js->named = m;
         break;
@@ -1087,8 +1089,11 @@ ngx_http_ai_json_value_begin(ngx_http_ai_json_t *js, const u_char *p,
 {
     if (js->named == NULL) {
 
-        if (js->depth == 2 && js->cur) {
-            js->cur->items += js->cur_type == NGX_HTTP_AI_JSON_ARRAY;
+        if (js->depth == 2 && js->cur
+            && js->cur_type == NGX_HTTP_AI_JSON_ARRAY)
+        {
+            js->cur->items++;
+            js->cur->numbers += type == NGX_HTTP_AI_JSON_NUMBER;
         }
 
         return;

@@ -100,6 +100,7 @@ typedef struct {
     off_t                      chars;     /* code points of all strings in
                                              it, so far, if "count" */
     off_t                      items;     /* of an array, so far */
+    off_t                      numbers;   /* of those items */
     unsigned                   count:1;   /* the caller's wish */
     ngx_http_ai_json_t        *inner;
 } ngx_http_ai_json_member_t;

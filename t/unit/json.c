@@ -1184,7 +1184,8 @@ ngx_http_ai_test_inside(void)
 /* of the member "input", fed in two pieces: -1 if it is refused */
 
 static off_t
-ngx_http_ai_test_count(const u_char *p, size_t n, size_t cut, off_t *items)
+ngx_http_ai_test_count(const u_char *p, size_t n, size_t cut, off_t *items,
+    off_t *numbers)
 {
     u_char                    *piece[2];
     ngx_int_t                  rc;
@@ -1209,6 +1210,7 @@ ngx_http_ai_test_count(const u_char *p, size_t n, size_t cut, off_t *items)
     free(piece[1]);
 
     *items = m.items;
+    *numbers = m.numbers;
 
     return rc == NGX_OK ? m.chars : -1;
 }
@@ -1219,7 +1221,7 @@ ngx_http_ai_test_count(const u_char *p, size_t n, size_t cut, off_t *items)
 static void
 ngx_http_ai_test_counts(void)
 {
-    off_t       items;
+    off_t       items, numbers;
     char        json[256];
     size_t      n, cut;
     ngx_uint_t  i;
@@ -1228,28 +1230,30 @@ ngx_http_ai_test_counts(void)
         const char  *value;
         off_t        chars;
         off_t        items;
+        off_t        numbers;
     } rows[] = {
-        { "\"\"", 0, 0 },
-        { "\"Hello\"", 5, 0 },
-        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", 8, 0 },
-        { "\"a\\u00e9\\u4e16z\"", 4, 0 },
-        { "\"\\ud83d\\ude00\"", 1, 0 },                  /* a pair */
-        { "\"\\uD83D\\uDE00\\uD83D\\uDE00\"", 2, 0 },
-        { "\"\\ud83d\"", 1, 0 },                         /* halves */
-        { "\"\\ude00\\ud83d\"", 2, 0 },
-        { "\"\\ude00\\ude00\"", 2, 0 },
-        { "\"\\ud83dx\\ude00\"", 3, 0 },
-        { "\"\\ud83d\\n\\ude00\"", 3, 0 },
-        { "\"\\ud7ff\\udc00\"", 2, 0 },                  /* no high one */
-        { "\"\\ud83d\\ude00\\ude00\"", 2, 0 },           /* one too many */
-        { "\"\xc3\xa9\xe4\xb8\x96\xf0\x9f\x98\x80.\"", 4, 0 },
-        { "[\"ab\", \"c\xc3\xa9\"]", 4, 2 },
-        { "[]", 0, 0 },
-        { "[ ]", 0, 0 },
-        { "[1,2,[3,4],{\"a\":[5,6]},null]", 0, 5 },
-        { "[{\"b\\ud83d\":\"xy\",\"c\":\"z\"},{}]", 3, 2 },
-        { "{\"a\":[1,2,3]}", 0, 0 },
-        { "12", 0, 0 }
+        { "\"\"", 0, 0, 0 },
+        { "\"Hello\"", 5, 0, 0 },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", 8, 0, 0 },
+        { "\"a\\u00e9\\u4e16z\"", 4, 0, 0 },
+        { "\"\\ud83d\\ude00\"", 1, 0, 0 },                  /* a pair */
+        { "\"\\uD83D\\uDE00\\uD83D\\uDE00\"", 2, 0, 0 },
+        { "\"\\ud83d\"", 1, 0, 0 },                         /* halves */
+        { "\"\\ude00\\ud83d\"", 2, 0, 0 },
+        { "\"\\ude00\\ude00\"", 2, 0, 0 },
+        { "\"\\ud83dx\\ude00\"", 3, 0, 0 },
+        { "\"\\ud83d\\n\\ude00\"", 3, 0, 0 },
+        { "\"\\ud7ff\\udc00\"", 2, 0, 0 },                  /* no high one */
+        { "\"\\ud83d\\ude00\\ude00\"", 2, 0, 0 },           /* one too many */
+        { "\"\xc3\xa9\xe4\xb8\x96\xf0\x9f\x98\x80.\"", 4, 0, 0 },
+        { "[\"ab\", \"c\xc3\xa9\"]", 4, 2, 0 },
+        { "[]", 0, 0, 0 },
+        { "[ ]", 0, 0, 0 },
+        { "[1,2,[3,4],{\"a\":[5,6]},null]", 0, 5, 2 },
+        { "[-1,2.5e3 ,\"4\", 0, true,[]]", 1, 6, 3 },
+        { "[{\"b\\ud83d\":\"xy\",\"c\":\"z\"},{}]", 3, 2, 0 },
+        { "{\"a\":[1,2,3]}", 0, 0, 0 },
+        { "12", 0, 0, 0 }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -1261,9 +1265,11 @@ ngx_http_ai_test_counts(void)
                      "\"voice\":[\"\\ude00\"]}", rows[i].value);
 
         for (cut = 0; cut <= n; cut++) {
-            t_eq(ngx_http_ai_test_count((u_char *) json, n, cut, &items),
+            t_eq(ngx_http_ai_test_count((u_char *) json, n, cut, &items,
+                                        &numbers),
                  rows[i].chars);
             t_eq(items, rows[i].items);
+            t_eq(numbers, rows[i].numbers);
         }
     }
 }
@@ -1274,7 +1280,7 @@ ngx_http_ai_test_counts(void)
 static void
 ngx_http_ai_test_any_count(void)
 {
-    off_t       want, items;
+    off_t       want, items, numbers;
     size_t      n;
     u_char      json[512], *p;
     uint32_t    ch;
@@ -1330,7 +1336,7 @@ ngx_http_ai_test_any_count(void)
         n = p - json;
 
         t_eq(ngx_http_ai_test_count(json, n, ngx_http_ai_test_random() % n,
-                                    &items),
+                                    &items, &numbers),
              want);
         t_eq(items, 0);
     }
