@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_ai_request.h"
+#include "pure/ngx_http_ai_decimal.h"
 #include "pure/ngx_http_ai_multipart.h"
 
 
@@ -26,7 +27,7 @@ typedef struct {
     ngx_http_ai_multipart_t        multipart;
     ngx_http_ai_multipart_field_t  fields[NGX_HTTP_AI_FIELDS];
     u_char                         stream[8];
-    u_char                         choices[8];
+    u_char                         choices[32];
 } ngx_http_ai_form_t;
 
 
@@ -189,13 +190,22 @@ static void
 ngx_http_ai_form_units(ngx_http_ai_facts_t *facts,
     const ngx_http_ai_multipart_field_t *f)
 {
-    ngx_int_t  n;
+    int64_t  n;
 
     if (facts->endpoint->bit != NGX_HTTP_AI_EP_IMAGES) {
         return;
     }
 
-    n = f->found ? ngx_atoi(f->buf, f->len) : 1;
+    if (f->len < (size_t) (f->end - f->start)) {
+
+        /* an exponent may be in what is missing */
+
+        n = f->buf[0] >= '0' && f->buf[0] <= '9' ? NGX_HTTP_AI_FORM_MAX_IMAGES
+                                                 : 1;
+
+    } else if (ngx_http_ai_decimal(f->buf, f->buf + f->len, 0, &n) != NGX_OK) {
+        n = 1;
+    }
 
     facts->units.images = ngx_min(ngx_max(n, 1), NGX_HTTP_AI_FORM_MAX_IMAGES);
 }

@@ -160,3 +160,23 @@ is(requests('a'), 5, 'an image by a');
 provider_fault('a', '429');
 is(status('images', 'dear', '', class => 'thrifty'), 429, 'not by b');
 is(requests('b'), 0, '... which is dearer');
+
+
+
+=== TEST 8: images of a form, however their number is written
+--- check
+my $edit = sub {
+    my $part = 'Content-Disposition: form-data; name=';
+    return ask(path => '/v1/images/edits',
+               type => 'multipart/form-data; boundary=XX',
+               head => "Authorization: Bearer s3cr3t\r\nX-Sim: usage=off\r\n",
+               body => "--XX\r\n${part}model\r\n\r\npicture\r\n"
+                       . "--XX\r\n${part}n\r\n\r\n$_[0]\r\n--XX--\r\n");
+};
+is($edit->($_)->{status}, 429, "$_ are too many")
+    for '11', '11.0', '1.1e1', '000000011', '1.' . '0' x 80,
+        '1.' . '0' x 29 . 'e9';
+is(left(), '0.1', 'all of it');
+for ('', 'four', 'four ' x 20, '0', '-11', '1.0') {
+    isnt($edit->($_)->{status}, 429, "\"$_\": one");
+}
