@@ -122,6 +122,7 @@ static void ngx_http_ai_request_scan_init(ngx_http_ai_scan_t *scan,
     const ngx_http_ai_endpoint_t *endpoint);
 static ngx_uint_t ngx_http_ai_request_scan_own(ngx_http_ai_scan_t *scan,
     ngx_uint_t endpoint);
+static void ngx_http_ai_request_scan_config(ngx_http_ai_scan_t *scan);
 static ngx_int_t ngx_http_ai_request_feed_json(void *data, const u_char *p,
     size_t n);
 static ngx_int_t ngx_http_ai_request_model_path(ngx_http_ai_ctx_t *ctx);
@@ -288,16 +289,9 @@ ngx_http_ai_request_scan_own(ngx_http_ai_scan_t *scan, ngx_uint_t endpoint)
     ngx_uint_t                  i, n;
     ngx_http_ai_json_member_t  *m;
 
-    m = scan->configs;
-    ngx_memzero(m, sizeof(scan->configs));
-
-    for (i = 0; i < NGX_HTTP_AI_CONFIG; i++) {
-        m[i].name = ngx_http_ai_request_configs[i].name;
-        m[i].buf = scan->values[i];
-        m[i].size = NGX_HTTP_AI_RAW_NUMBER;
+    if (endpoint & NGX_HTTP_AI_CONFIGURED) {
+        ngx_http_ai_request_scan_config(scan);
     }
-
-    ngx_http_ai_json_init(&scan->config, m, NGX_HTTP_AI_CONFIG, 1);
 
     m = &scan->members[NGX_HTTP_AI_M_OWN];
     n = 0;
@@ -318,6 +312,25 @@ ngx_http_ai_request_scan_own(ngx_http_ai_scan_t *scan, ngx_uint_t endpoint)
     }
 
     return n;
+}
+
+
+static void
+ngx_http_ai_request_scan_config(ngx_http_ai_scan_t *scan)
+{
+    ngx_uint_t                  i;
+    ngx_http_ai_json_member_t  *m;
+
+    m = scan->configs;
+    ngx_memzero(m, sizeof(scan->configs));
+
+    for (i = 0; i < NGX_HTTP_AI_CONFIG; i++) {
+        m[i].name = ngx_http_ai_request_configs[i].name;
+        m[i].buf = scan->values[i];
+        m[i].size = NGX_HTTP_AI_RAW_NUMBER;
+    }
+
+    ngx_http_ai_json_init(&scan->config, m, NGX_HTTP_AI_CONFIG, 1);
 }
 
 
@@ -529,7 +542,7 @@ ngx_http_ai_request_tokens(ngx_http_ai_ctx_t *ctx,
     const ngx_http_ai_scan_t *scan)
 {
     int64_t               n, max, choices;
-    ngx_uint_t            i;
+    ngx_uint_t            i, configs;
     ngx_http_ai_facts_t  *facts;
 
     max = -1;
@@ -542,7 +555,10 @@ ngx_http_ai_request_tokens(ngx_http_ai_ctx_t *ctx,
 
     choices = ngx_http_ai_request_choices(facts->endpoint->bit, scan->members);
 
-    for (i = 0; i < NGX_HTTP_AI_CONFIG; i++) {
+    configs = facts->endpoint->bit & NGX_HTTP_AI_CONFIGURED
+              ? NGX_HTTP_AI_CONFIG : 0;
+
+    for (i = 0; i < configs; i++) {
         n = ngx_http_ai_request_number(&scan->configs[i]);
 
         if (ngx_http_ai_request_configs[i].choices) {
