@@ -37,6 +37,7 @@ typedef enum {
     WEIGHTED = 0,
     LEAST_BUSY,
     LEAST_TIME,
+    LEAST_COST,
     HASH,
     BALANCERS
 } ngx_http_ai_sim_balancer_e;
@@ -76,7 +77,7 @@ typedef struct {
 
 
 static const char  *balancers[] = {
-    "weighted", "least_busy", "least_time", "hash"
+    "weighted", "least_busy", "least_time", "least_cost", "hash"
 };
 
 
@@ -188,7 +189,7 @@ ngx_http_ai_sim_choose(ngx_uint_t balancer, ngx_uint_t n, int64_t *current,
         peers[i].percent = 100;
         peers[i].inflight = accounts[i].inflight;
         peers[i].hash = i + 1;
-        peers[i].price = 0;
+        peers[i].price = n - i;     /* who is slow is cheap */
         peers[i].time_us = ngx_http_ai_pick_ewma(&accounts[i].ewma,
                                                  accounts[i].inflight,
                                                  (ngx_msec_t) (now * 1000),
@@ -204,6 +205,9 @@ ngx_http_ai_sim_choose(ngx_uint_t balancer, ngx_uint_t n, int64_t *current,
     case LEAST_TIME:
         return ngx_http_ai_pick_least_time(peers, n, all,
                                            ngx_http_ai_sim_random());
+
+    case LEAST_COST:
+        return ngx_http_ai_pick_least_cost(peers, current, n, all);
 
     case HASH:
         return ngx_http_ai_pick_hash(peers, n, all,
@@ -338,6 +342,10 @@ ngx_http_ai_test_slow(void)
     t_ok(r[LEAST_TIME].share[1] < 10);
     t_ok(r[HASH].share[1] < 30);
 
+    /* what is cheap gets all, how slow it may be */
+
+    t_ok(r[LEAST_COST].share[1] == 100);
+
     t_ok(r[WEIGHTED].p99 > 100);
     t_ok(r[LEAST_BUSY].p99 < 15);
     t_ok(r[LEAST_TIME].p99 < 10);
@@ -376,6 +384,7 @@ ngx_http_ai_test_three(void)
     t_ok(r[LEAST_TIME].share[0] > 50);
     t_ok(r[LEAST_TIME].share[1] > 5);
     t_ok(r[LEAST_TIME].share[2] > 5);
+    t_ok(r[LEAST_COST].share[2] == 100);
 
     t_ok(r[LEAST_BUSY].p99 * 2 < r[WEIGHTED].p99);
     t_ok(r[LEAST_TIME].p99 * 2 < r[WEIGHTED].p99);
