@@ -118,7 +118,7 @@ sub unknown {
 }
 
 check_blocks(http => <<'END', accounts => <<'END', perl => sub { eval shift });
-ai_usage redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 stream=ai:usage
+ai_usage redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 stream=ai:usage pins=on
          spool=$TEST_NGINX_TMP/spool;
 ai_zone ai 1m;
 END
