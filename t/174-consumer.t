@@ -327,3 +327,18 @@ is(code('c1'), 0, 'it ends');
 stored();
 like(slurp("$tmp/usage.csv"),
      qr/^1970-01-01,,m,a,2,2,,,18446744073\.709551614$/m, 'both of them');
+
+
+
+=== TEST 8: entries that are no records
+--- check
+redis_cli('XADD', 'ai:usage', '*', @$_)
+    for [qw(event_id x/0 kind request ts_ms abc)], [qw(hello world)],
+        [qw(event_id y/0 kind request ts_ms), '9' x 30],
+        [qw(event_id z/0 kind request ts_ms 1)];
+consume('c1', '--once');
+is(code('c1'), 0, 'it ends');
+is(sql('SELECT event_id FROM usage'), "z/0\n", 'the record is stored');
+is(pending(), 0, 'the others do not come again');
+is(scalar(() = slurp("$tmp/c1.out") =~ /is no record, it is passed over/g), 3,
+   'and are told of');

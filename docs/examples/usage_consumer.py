@@ -136,12 +136,17 @@ class Redis:
 
 
 def record(pairs):
-    """A stream entry's names and values, as a dictionary."""
+    """A stream entry's names and values, as a dictionary; ValueError if it is
+    no record: a stream is open to whoever may write to it."""
     words = [word.decode("utf-8", "replace") for word in pairs]
     fields = dict(zip(words[::2], words[1::2]))
+    if not fields.get("event_id"):
+        raise ValueError("no event_id")
     for name in INTEGERS:
         if name in fields:
             fields[name] = int(fields[name])
+            if not -2 ** 63 <= fields[name] < 2 ** 63:
+                raise ValueError("%s has more than 63 bits" % name)
     return fields
 
 
@@ -304,9 +309,17 @@ class Consumer:
         """Into the database, and only then acknowledged."""
         if not entries:
             return
-        # an entry that the stream has dropped meanwhile has no fields
-        records = [record(pairs) for _, pairs in entries if pairs]
-        self.new += self.store.add(r for r in records if r.get("event_id"))
+        records = []
+        for entry, pairs in entries:
+            if not pairs:
+                continue        # the stream has dropped it meanwhile
+            try:
+                records.append(record(pairs))
+            except ValueError as error:
+                # never stored, so it must not come again
+                say("entry %s is no record, it is passed over: %s"
+                    % (entry.decode(), error))
+        self.new += self.store.add(records)
         self.read += len(records)
         self.redis.command("XACK", self.args.stream, self.args.group,
                            *(entry[0] for entry in entries))
