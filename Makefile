@@ -51,7 +51,7 @@ endif
         deb image soak valgrind analyze coverage secrets-scan \
         deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz \
         deps-analyze deps-memcheck deps-secrets deps-sdk \
-        deps-browser deps-compat deps-pack deps-peers
+        deps-browser deps-compat deps-drill deps-deb deps-pack deps-peers
 
 
 ## make                the module: build/ngx_http_ai_route_module.so
@@ -121,7 +121,7 @@ browser-test: deps-browser module $(PROVIDER)
 
 ## make ledger-check FROM=redis://127.0.0.1:6379   do the usage records agree?
 ##                     ARGS="--prices FILE ..."; t/tools/ledger-check --help
-ledger-check:
+ledger-check: deps-drill
 	@t/tools/ledger-check $(if $(FROM),"$(FROM)",--help) $(ARGS)
 
 ## make endurance REQUESTS=300000   load while all breaks; then the ledger
@@ -142,7 +142,7 @@ soak: deps-test module $(PROVIDER) $(CLIENT)
 ##                     operator's bearer is in DRILL_BEARER; FAULT= STATUS= TTL=
 ##                     PERCENT= MODEL= KEY_ID= CLASS= BASE= ASK_MODEL= RATE=
 ##                     REPORT= ARGS="..."; t/tools/drill --help
-drill:
+drill: deps-drill
 	@t/tools/drill $(if $(URL),--url "$(URL)",--demo) \
 	    $(if $(ACCOUNT),--account "$(ACCOUNT)") \
 	    $(if $(FAULT),--fault "$(FAULT)") \
@@ -190,7 +190,7 @@ compat: deps-compat
 	    t/tools/compat $(SUITE)
 
 ## make deb            a Debian package in build/deb; CHECK=1: lintian, a chroot
-deb: deps-pack $(if $(CHECK),$(PROVIDER))
+deb: $(if $(CHECK),deps-pack $(PROVIDER),deps-deb)
 	@t/tools/deb $(if $(CHECK),--check)
 
 ## make image          docker/Dockerfile; CHECK=1: runs it, without an engine
@@ -258,6 +258,6 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(pure_src) $(pure_hdr) \
 .SECONDARY:
 
 deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz deps-analyze \
-deps-memcheck deps-secrets deps-sdk deps-browser deps-compat \
-deps-pack deps-peers: deps-%:
+deps-memcheck deps-secrets deps-sdk deps-browser deps-compat deps-drill \
+deps-deb deps-pack deps-peers: deps-%:
 	@t/tools/deps $*

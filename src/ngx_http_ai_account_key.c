@@ -112,9 +112,10 @@ ngx_http_ai_account_key_env(ngx_conf_t *cf, ngx_http_ai_account_t *account,
     if (p == NULL || *p == '\0') {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "environment variable \"%V\" of \"key=\" is %s "
-                           "(nginx sees the environment of its service, not "
-                           "that of your shell), set it there or write "
-                           "key=file:PATH", name, p ? "empty" : "not set");
+                           "where nginx was started (a service does not have "
+                           "the environment of your shell), set it there or "
+                           "write key=file:PATH", name,
+                           p ? "empty" : "not set");
         return NGX_ERROR;
     }
 

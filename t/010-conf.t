@@ -241,7 +241,7 @@ a literal credential is refused in "key=" -> 3
 === TEST 27: missing variable
 --- account: provider=openai base=http://a/v1 key=env:AI_TEST_MISSING
 --- says
-environment variable "AI_TEST_MISSING" of "key=" is not set (nginx sees the environment of its service -> 3
+environment variable "AI_TEST_MISSING" of "key=" is not set where nginx was started (a service does not have the environment of your shell), set it there or write key=file:PATH -> 3
 
 
 

@@ -199,8 +199,8 @@ like(join(' ', @{ report('gone')->{reasons} }),
 --- check
 is(ended(drill('idle', target('a'), '--ttl', '1s')), 3, 'no traffic');
 is(report('idle')->{verdict}, 'inconclusive', 'verdict');
-is(report('idle')->{reasons}[0], 'no request was in the scope of the fault',
-   'why');
+is(report('idle')->{reasons}[0], 'no request was in the scope of the fault '
+   . "(BASE= sends some of the drill's own)", 'why');
 is(report('idle')->{traffic}, undef, 'no traffic of its own');
 
 is(ended(drill('second', target('b'), own('m'), '--ttl', '2s')), 3,
@@ -264,7 +264,9 @@ for ([{}, [target('a')], qr/set DRILL_BEARER/],
      [undef, [target('a'), '--status', 200], qr/400 to 599/],
      [undef, [target('a'), '--ttl', '5'], qr/not a time/],
      [undef, [target('a'), '--base', base()], qr/--ask-model/],
-     [undef, [target('a'), '--rate', 0], qr/--rate/])
+     [undef, [target('a'), '--rate', 0], qr/--rate/],
+     [undef, [target('a'), own('nosuch')],
+      qr/own \d+ requests for "nosuch" was served .*, the last one got 404: /])
 {
     my ($env, $o, $re) = @$_;
     is(ended(drill('usage', $env || { DRILL_BEARER => 's3cr3t' }, @$o), 10),
