@@ -7,7 +7,6 @@
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
 #include "ngx_http_ai_usage.h"
-#include "pure/ngx_http_ai_tally.h"
 
 
 /* kept connections found dead before the target itself is blamed */
@@ -356,10 +355,6 @@ ngx_http_ai_attempt_enter(ngx_http_request_t *r, ngx_http_ai_attempt_t *at)
                                          at->ctx->plan.model);
     try->start = ngx_current_msec;
     try->backup = at->on_backup;
-
-    at->ctx->claim->tries = at->ntries;
-    at->ctx->claim->fallback = ngx_http_ai_tally_fallback(
-                                        ngx_http_ai_usage_fallback(at));
 
     if (ngx_http_ai_attempt_fault_enter(at)) {
         return NGX_OK;

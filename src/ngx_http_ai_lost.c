@@ -7,7 +7,6 @@
 #include "ngx_http_ai_lost.h"
 #include "ngx_http_ai_claim.h"
 #include "ngx_http_ai_recent.h"
-#include "pure/ngx_http_ai_tally.h"
 #include "ngx_http_ai_usage.h"
 
 
@@ -96,6 +95,7 @@ ngx_http_ai_lost_record(ngx_http_ai_main_conf_t *amcf, ngx_log_t *log,
         ngx_str_set(&rec.kind, "request");
         ngx_str_set(&rec.outcome, "error");
         ngx_str_set(&rec.error_class, "worker_lost");
+        ngx_str_set(&rec.fallback, "none");
         ngx_str_set(&rec.usage_source, "none");
 
         rec.latency_ms = ngx_current_msec - claim->start;
@@ -130,14 +130,17 @@ ngx_http_ai_lost_account(ngx_http_ai_main_conf_t *amcf,
     ngx_uint_t               i;
     ngx_http_ai_account_t  **account;
 
-    rec->attempts = claim->tries;
-    rec->fallback = ngx_http_ai_tally_fallback_words[claim->fallback];
+    rec->attempts = 0;
 
     account = amcf->accounts.elts;
 
     for (i = 0; claim->last && i < amcf->accounts.nelts; i++) {
 
         if (account[i]->hash == claim->last) {
+
+            /* of two the records of both would be expected, and billed */
+
+            rec->attempts = 1;
             ngx_http_ai_usage_account(rec, account[i]);
             break;
         }

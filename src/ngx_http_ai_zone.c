@@ -8,7 +8,7 @@
 #include "ngx_http_ai_recent.h"
 
 
-#define NGX_HTTP_AI_ZONE_VERSION   12
+#define NGX_HTTP_AI_ZONE_VERSION   11
 #define NGX_HTTP_AI_ZONE_BUCKETS   256         /* at least */
 #define NGX_HTTP_AI_ZONE_PER       1024        /* bytes of the zone for each
                                                   bucket */

@@ -102,9 +102,6 @@ typedef struct {
     unsigned                 settled:1;    /* nanousd is all, and exact */
     unsigned                 stream:1;
     unsigned                 drill:1;
-    uint16_t                 tries;    /* begun so far, and how the last one
-                                          differs from the first: */
-    uint16_t                 fallback; /* ngx_http_ai_tally_fallback_e */
     uint16_t                 lens[NGX_HTTP_AI_CLAIM_TEXTS];
     u_char                   text[];   /* one after the other */
 } ngx_http_ai_claim_t;

@@ -203,24 +203,3 @@ ok(wait_for(4, sub { -f "$tmp/state/budgets"
                      && slurp("$tmp/state/budgets") =~ / $spent k$/m }),
    'and the key has spent just that')
     or diag("$spent, but:\n" . slurp("$tmp/state/budgets"));
-
-
-
-=== TEST 7: how many tries there were
---- routes
-ai_class once { retry_same off; max_wait off; }
-ai_route both { target a; target b tier=2; }
---- log_ok chomp
-exited on signal 9
---- check
-provider_fault('a', '500');
-provider_fault('b', 'delay=9000');
-my $q = open_request(mine(model => 'both',
-                          head => $auth . "X-AI-Class: once\r\n"));
-ok(wait_for(3, sub { requests('b') == 1 }), 'the second one hangs');
-kill_workers();
-my $by;
-ok(wait_for(5, sub { $by = records(); keys %$by == 1 }), 'it is recorded');
-my $r = $by->{ $q->{id} }[0];
-is(join(' ', @{$r}{qw(account attempts fallback)}), 'b 2 account',
-   'where it was');

@@ -81,7 +81,9 @@ sub noted { my ($e, $re) = @_; return scalar grep { /$re/ } @{ $e->{notes} } }
 sub same_refusal {
     my ($e, $r, $what) = @_;
     my $told = eval { $json->decode($r->{body})->{error} } || {};
-    my ($one, $two) = map { (my $s = $_ || '') =~ s/in \d+ s/in N s/; $s }
+    # explain knows of no prompt, which costs, too
+    my ($one, $two) = map { (my $s = $_ || '') =~ s/in \d+ s/in N s/;
+                            $s =~ s/may cost \S+ usd/may cost N usd/; $s }
                           $e->{refusal}{message}, $told->{message};
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
