@@ -75,14 +75,6 @@ sub has {
     is(requests_in(@where), $n, "$what: $n are recorded");
 }
 
-sub in_sync {
-    my $name = shift;
-
-    wait_for(10, sub { server_cli($name, 'INFO', 'replication')
-                       =~ /master_link_status:up/ })
-        or die "$name is no replica\n";
-}
-
 sub worker_killed {
     my ($old) = workers_now();
 
@@ -98,7 +90,7 @@ sub as_it_was {
     server_cli('one', 'REPLICAOF', 'NO', 'ONE');
     server_cli('one', 'FLUSHALL');
     server_cli('two', 'REPLICAOF', '127.0.0.1', server_at('one'));
-    in_sync('two');
+    in_step('two', 'one');
 }
 
 sub password {
@@ -143,7 +135,7 @@ __DATA__
 === TEST 1: the replica is first in the list
 --- usage: redis://127.0.0.1:$TEST_NGINX_TWO,127.0.0.1:$TEST_NGINX_ONE/3
 --- check
-in_sync('two');
+in_step('two', 'one');
 asks(20, 'replica first');
 cli_options('-n', 3);
 has(20, 'at the master', 'one');
@@ -195,11 +187,11 @@ as_it_was();
 # asynchronous, so entries of its last moment are counted where they were.
 --- usage: redis://127.0.0.1:$TEST_NGINX_ONE,127.0.0.1:$TEST_NGINX_TWO
 --- check
-in_sync('two');
+in_step('two', 'one');
 my @fh = traffic(4, 60, 0.01);
 sleep 0.3;
 server_cli('one', 'CLIENT', 'PAUSE', '5000', 'WRITE');
-server_cli('one', 'WAIT', '1', '1000');
+in_step('two', 'one');
 server_down('one', 'KILL');
 sleep 0.3;
 server_cli('two', 'REPLICAOF', 'NO', 'ONE');
@@ -214,11 +206,11 @@ as_it_was();
 === TEST 4: a master becomes a replica
 --- usage: redis://127.0.0.1:$TEST_NGINX_ONE,127.0.0.1:$TEST_NGINX_TWO
 --- check
-in_sync('two');
+in_step('two', 'one');
 my @fh = traffic(3, 50, 0.01);
 sleep 0.2;
 server_cli('one', 'CLIENT', 'PAUSE', '10000', 'WRITE');
-server_cli('one', 'WAIT', '1', '1000');
+in_step('two', 'one');
 server_cli('two', 'REPLICAOF', 'NO', 'ONE');
 server_cli('one', 'REPLICAOF', '127.0.0.1', server_at('two'));
 server_cli('one', 'CLIENT', 'UNPAUSE');
@@ -233,7 +225,7 @@ as_it_was();
 --- usage: redis://127.0.0.1:$TEST_NGINX_ONE,127.0.0.1:$TEST_NGINX_TWO
 --- timeout: 20
 --- check
-in_sync('two');
+in_step('two', 'one');
 asks(5, 'before');
 has(5, 'before', 'two');
 server_signal('one', 'STOP');
@@ -249,7 +241,7 @@ as_it_was();
 === TEST 6: nobody takes records, and nginx ends
 --- usage: redis://127.0.0.1:$TEST_NGINX_DEAD_PORT,127.0.0.1:$TEST_NGINX_TWO
 --- check
-in_sync('two');
+in_step('two', 'one');
 asks(5, 'nobody');
 ok(wait_for(3, sub { log_has(qr/does not take records/) }), 'a warning');
 sleep 1.5;
@@ -266,7 +258,7 @@ cmp_ok(time - $t, '<', 6, 'in bounded time');
 === TEST 7: the master comes back while nginx ends
 --- usage: redis://127.0.0.1:$TEST_NGINX_TWO,127.0.0.1:$TEST_NGINX_ONE
 --- check
-in_sync('two');
+in_step('two', 'one');
 server_down('one', 'KILL');
 asks(7, 'nobody');
 nginx_signal('QUIT');
@@ -282,7 +274,7 @@ as_it_was();
 # No event loop any more: the list is gone through within a second.
 --- usage: redis://127.0.0.1:$TEST_NGINX_TWO,127.0.0.1:$TEST_NGINX_ONE
 --- check
-in_sync('two');
+in_step('two', 'one');
 server_cli('one', 'CLIENT', 'PAUSE', '400', 'WRITE');
 asks(7, 'paused');
 nginx_signal('TERM');

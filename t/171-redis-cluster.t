@@ -295,7 +295,7 @@ my @keys = map { "u:$_" } 0 .. 7;
 my @fh = traffic(4, 60, 0.01);
 sleep 0.3;
 server_cli('c2', 'CLIENT', 'PAUSE', '5000', 'WRITE');
-server_cli('c2', 'WAIT', '1', '1000');
+in_step('c3', 'c2');
 server_down('c2', 'KILL');
 sleep 0.3;
 server_cli('c3', 'CLUSTER', 'FAILOVER', 'TAKEOVER');

@@ -77,20 +77,10 @@ sub master {
     return $port == server_at('m1') ? 'm1' : 'm2';
 }
 
-# A replica is up when it has loaded what its master had, and what came to the
-# master meanwhile is still to come: both must be at the same place.
 sub in_sync {
     my $name = shift;
-    my ($other) = grep { $_ ne $name } qw(m1 m2);
 
-    wait_for(30, sub {
-        my ($at) = server_cli($name, 'INFO', 'replication')
-                   =~ /role:slave[\s\S]*master_link_status:up
-                       [\s\S]*slave_repl_offset:(\d+)/x;
-        my ($want) = server_cli($other, 'INFO', 'replication')
-                     =~ /role:master[\s\S]*master_repl_offset:(\d+)/;
-        defined $at && defined $want && $at == $want
-    }) or die "$name is no replica of $other\n";
+    in_step($name, grep { $_ ne $name } qw(m1 m2));
 }
 
 no_long_string();
@@ -135,7 +125,7 @@ in_sync($new);
 my @fh = traffic(4, 80, 0.02);
 sleep 0.3;
 server_cli($old, 'CLIENT', 'PAUSE', '5000', 'WRITE');
-server_cli($old, 'WAIT', '1', '1000');
+in_step($new, $old);
 server_down($old, 'KILL');
 is(served(@fh), 320, 'all were served');
 has(320, 'after the failover', $new);
@@ -160,7 +150,7 @@ server_cli($old, 'CONFIG', 'SET', 'min-replicas-to-write', '1');
 my @fh = traffic(3, 80, 0.02);
 sleep 0.2;
 server_cli($old, 'CLIENT', 'PAUSE', '1500', 'WRITE');
-server_cli($old, 'WAIT', '1', '1000');
+in_step($new, $old);
 server_cli('s1', 'SENTINEL', 'FAILOVER', 'ours');
 ok(wait_for(15, sub { master() eq $new }), 'the other one is the master');
 is(served(@fh), 240, 'all were served');

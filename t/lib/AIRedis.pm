@@ -38,7 +38,7 @@ use Time::HiRes ();
 
 our @EXPORT = qw(server_up server_down server_signal server_at server_cli
                  entries requests_in shard_of traffic served cli_options
-                 log_has log_count);
+                 log_has log_count in_step);
 
 my (%server, @options);
 my $owner = $$;
@@ -132,6 +132,28 @@ sub server_cli {
     close $fh;
     return '' if !defined $out || $out =~ /^Could not connect/;
     return $out;
+}
+
+
+=item in_step(REPLICA, MASTER)
+
+Waits until the one has all that the other one has, or dies.  A replica whose
+link is up has loaded what its master had; what came meanwhile is still to come,
+and the command WAIT of a connection that has written nothing waits for nothing.
+
+=cut
+
+sub in_step {
+    my ($replica, $master) = @_;
+
+    AIRoute::wait_for(30, sub {
+        my ($at) = server_cli($replica, 'INFO', 'replication')
+                   =~ /role:slave[\s\S]*master_link_status:up
+                       [\s\S]*slave_repl_offset:(\d+)/x;
+        my ($want) = server_cli($master, 'INFO', 'replication')
+                     =~ /role:master[\s\S]*master_repl_offset:(\d+)/;
+        defined $at && defined $want && $at == $want
+    }) or die "$replica is not where its master $master is\n";
 }
 
 
