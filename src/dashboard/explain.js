@@ -65,8 +65,7 @@ function candidateRow(c, i) {
                                     " " + (c.score_unit || ""))] : DASH,
         c.eligible === false || c.reason
         ? [badge("warn", "not used"), " " + inWords(REASONS, c.reason),
-           c.cause ? h("span", { class: "soft" }, ": "
-                       + inWords(VERDICTS, c.cause)) : null,
+           causeWords(c),
            c.back_ms ? h("span", { class: "soft" }, "; back in "
                          + span(c.back_ms - now())) : null]
         : [stateBadge(c.state),

@@ -166,3 +166,13 @@ function requestRow(r) {
         money(r.cost_nanousd),
     ], { class: "outcome-" + r.outcome });
 }
+
+
+/* The verdict behind an exclusion.  An open breaker has none of its own: its
+   cause tells only which breaker it is; what opened it is among the events. */
+
+function causeWords(x) {
+    return known(x.cause) && x.reason !== "tripped"
+           ? h("span", { class: "soft" }, ": " + inWords(VERDICTS, x.cause))
+           : null;
+}

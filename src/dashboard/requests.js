@@ -86,11 +86,17 @@ function requests(s) {
 function story(r) {
     const tries = r.tries || [];
     const failed = tries.filter((t) => t.verdict !== "ok");
+    const avoided = (r.excluded || []).filter((x) => AVOIDED.has(x.reason));
     const told = OUTCOMES[r.outcome] || { means: or(r.outcome) };
     const words = ["The client " + told.means
                    + (known(r.status) ? " (" + r.status + ")" : "")
                    + " after " + ms(r.latency_ms) + "."];
 
+    for (const x of avoided.slice(0, 4)) {
+        words.push(x.account + " was not asked: "
+                   + inWords(REASONS, x.reason).replace(/^is /, "it is ")
+                   + ".");
+    }
     for (const t of failed.slice(0, 8)) {
         words.push(t.account + " "
                    + (known(t.status) ? "answered " + t.status + ", "
@@ -101,11 +107,14 @@ function story(r) {
 
     const last = tries[tries.length - 1];
 
-    if (last && last.verdict === "ok" && tries.length > 1) {
+    if (last && last.verdict === "ok"
+        && (tries.length > 1 || avoided.length > 0))
+    {
         words.push(last.account + " answered it"
                    + (last.model !== r.model_requested ? " with " + last.model
                                                        : "")
-                   + ": " + inWords(WHYS, last.why) + ".");
+                   + (last.why !== "first" ? ": " + inWords(WHYS, last.why)
+                                           : "") + ".");
     }
     if (tries.length === 0) {
         words.push("Nothing was tried"
@@ -163,10 +172,8 @@ function tryRow(t, i) {
 
 function excludedLine(x, i) {
     return h("li", { key: i }, h("b", null, x.account),
-        x.model ? " " + x.model : "", " ", inWords(REASONS, x.reason),
-        x.cause ? h("span", { class: "soft" }, ": " + x.cause + ", "
-                                               + inWords(VERDICTS, x.cause))
-                : null,
+        x.model ? " " + x.model : "", ": ", inWords(REASONS, x.reason),
+        causeWords(x),
         x.back_ms ? h("span", { class: "soft" }, "; expected back "
                                                  + moment(x.back_ms)) : null);
 }

@@ -104,6 +104,7 @@ const WHYS = {
 const REASONS = {
     endpoint: "does not speak this endpoint",
     class: "the class may not use it",
+    pinned: "another account keeps what the request names",
     request: "the request itself excludes it",
     cost: "costs more than is allowed",
     cooling: "is cooling",

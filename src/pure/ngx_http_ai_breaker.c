@@ -154,7 +154,7 @@ static const ngx_str_t
     [NGX_HTTP_AI_BREAKER_NEVER] = ngx_string("never"),
     [NGX_HTTP_AI_BREAKER_CONSECUTIVE] = ngx_string("consecutive"),
     [NGX_HTTP_AI_BREAKER_RATE] = ngx_string("rate"),
-    [NGX_HTTP_AI_BREAKER_SLOW_RATE] = ngx_string("slow"),
+    [NGX_HTTP_AI_BREAKER_SLOW_RATE] = ngx_string("slow_rate"),
     [NGX_HTTP_AI_BREAKER_PROBE] = ngx_string("probe"),
     [NGX_HTTP_AI_BREAKER_RAMP] = ngx_string("ramp")
 };

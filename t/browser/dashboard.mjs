@@ -1,89 +1,33 @@
 /*
  * Copyright (C) nginx-ai-route contributors
  *
- * An outage, a request's trail and a drill, as an engineer sees them.  Run by
- * t/tools/browser-test, which starts the gateway.
+ * Every page of the dashboard, with a gateway made for it.  Run by
+ * t/tools/browser-test, which starts that.
  */
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { chromium } from "playwright-core";
-
 import { chat, fault, traffic } from "./gateway.mjs";
+import * as dash from "./page.mjs";
 
-const { AI_BASE, AI_CHROMIUM, AI_SHOTS, AI_ADMIN } = process.env;
-const URL_ = AI_BASE + "/ai/";
 const EVIL = "x<img src=/stolen onerror=\"document.title='owned'\">"
              + "<script>document.title='owned'</script>";
 const PAGES = ["", "accounts", "requests", "cost", "explain?model=m",
                "drills"];
+const { AI_ADMIN } = process.env;
+const { go, shot, wrong } = dash;
 
 let browser, page, stop;
-const wrong = [];       /* what no page may ever do */
 
-
-async function open(options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1360,
-                                                           height: 900 },
-                                               ...options });
-    const opened = await context.newPage();
-
-    await opened.addInitScript(() => {
-        document.addEventListener("securitypolicyviolation", (e) =>
-            console.error("policy: " + e.violatedDirective + " "
-                          + e.blockedURI));
-    });
-    opened.on("console", (m) => {
-        if (["error", "warning"].includes(m.type())
-            && !/status of 40[14]/.test(m.text()))
-        {
-            wrong.push(m.text());
-        }
-    });
-    opened.on("pageerror", (e) => wrong.push(e.stack));
-    opened.on("request", (r) => {
-        if (!r.url().startsWith(URL_) && !r.url().startsWith("blob:")) {
-            wrong.push("asked for " + r.url());
-        }
-    });
-
-    await opened.goto(URL_);
-    await opened.waitForSelector(".page");
-    return opened;
-}
-
-
-const shot = (p, name) => p.screenshot({ path: AI_SHOTS + "/" + name + ".png",
-                                         fullPage: true });
-
-async function go(p, hash) {
-    await p.evaluate((h) => { location.hash = h; }, "#/" + hash);
-    await p.waitForTimeout(600);
-}
-
-
-const headline = (words, timeout = 20000) =>
-    page.locator(".verdict h1", { hasText: words }).waitFor({ timeout });
-
-const text = (selector) => page.locator(selector).first().innerText();
-
-
-async function unlock(bearer) {
-    await page.locator(".operator").click();
-    await page.locator("#bearer").fill(bearer);
-    await page.locator("dialog button[type=submit]").click();
-}
+const headline = (...words) => dash.headline(page, ...words);
+const text = (selector) => dash.text(page, selector);
+const unlock = (bearer) => dash.unlock(page, bearer);
 
 
 before(async () => {
-    /* a browser's own sandbox does not start for root */
-    const root = process.getuid() === 0;
-
-    browser = await chromium.launch({ executablePath: AI_CHROMIUM,
-        args: root ? ["--no-sandbox"] : [] });
-    page = await open();
+    browser = await dash.launch();
+    page = await dash.open(browser);
     stop = traffic("m");
 });
 
@@ -197,12 +141,7 @@ test("a request is found by its id, and its trail tells all", async () => {
     }
     assert.equal(answer.headers["x-ai-attempts"], "2");
 
-    await page.locator("#find-id").fill(id);
-    await page.locator("#find-id").press("Enter");
-    await page.locator("h1.id", { hasText: id }).waitFor();
-    await page.locator(".story").waitFor();
-
-    const story = await text(".story");
+    const story = await dash.find(page, id);
 
     assert.match(story, /got a complete answer \(200\)/);
     assert.match(story, /account_a answered 503, overloaded/);
@@ -278,26 +217,9 @@ test("an account is drained and enabled", async () => {
 
 
 test("a scripted drill runs, judges and is kept", async () => {
-    await go(page, "drills");
-    await page.locator("#drill-account").selectOption("account_a");
-    await page.locator("#drill-ttl").fill("4s");
-    await page.getByRole("button", { name: "Run a scripted drill" }).click();
-    await page.getByRole("button", { name: "Run the drill" }).click();
-    await page.locator(".run h2", { hasText: "A drill is under way" })
-              .waitFor();
-    await shot(page, "drill");
-    await page.locator(".run h2", { hasText: "The drill has passed" })
-              .waitFor({ timeout: 60000 });
+    await dash.drill(page, "account_a", "4s", () => shot(page, "drill"));
 
-    const read = async (name) => {
-        const [file] = await Promise.all([
-            page.waitForEvent("download"),
-            page.locator(".run").getByRole("button", { name }).click()]);
-
-        return readFile(await file.path(), "utf8");
-    };
-
-    const report = JSON.parse(await read("JSON"));
+    const report = JSON.parse(await dash.report(page, "JSON"));
 
     assert.equal(report.verdict, "pass");
     assert.ok(report.hit > 0);
@@ -306,7 +228,7 @@ test("a scripted drill runs, judges and is kept", async () => {
     assert.ok(report.detection_ms >= 0);
     assert.ok(report.return_ms >= 0);
     assert.equal(report.fault.ended_by, "ttl");
-    assert.match(await read("Markdown"), /^# Drill .*: pass\n/);
+    assert.match(await dash.report(page, "Markdown"), /^# Drill .*: pass\n/);
     await shot(page, "drill-report");
 });
 
@@ -368,7 +290,8 @@ const wide = () => [...document.querySelectorAll("body *")]
 
 
 test("in the dark, on a phone, without motion", async () => {
-    const dark = await open({ colorScheme: "dark", reducedMotion: "reduce" });
+    const dark = await dash.open(browser, { colorScheme: "dark",
+                                            reducedMotion: "reduce" });
 
     assert.equal(await dark.evaluate(() =>
         getComputedStyle(document.querySelector(".dot")).animationName),
@@ -379,8 +302,9 @@ test("in the dark, on a phone, without motion", async () => {
     }
     await dark.context().close();
 
-    const phone = await open({ viewport: { width: 375, height: 740 },
-                               hasTouch: true, isMobile: true });
+    const phone = await dash.open(browser, { viewport: { width: 375,
+                                                         height: 740 },
+                                             hasTouch: true, isMobile: true });
 
     for (const name of PAGES) {
         await go(phone, name);

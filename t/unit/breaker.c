@@ -977,7 +977,7 @@ ngx_http_ai_test_names(void)
     t_str(*ngx_http_ai_breaker_reason_name(0), "never");
     t_str(*ngx_http_ai_breaker_reason_name(1), "consecutive");
     t_str(*ngx_http_ai_breaker_reason_name(2), "rate");
-    t_str(*ngx_http_ai_breaker_reason_name(3), "slow");
+    t_str(*ngx_http_ai_breaker_reason_name(3), "slow_rate");
     t_str(*ngx_http_ai_breaker_reason_name(4), "probe");
     t_str(*ngx_http_ai_breaker_reason_name(5), "ramp");
     t_str(*ngx_http_ai_breaker_reason_name(6), "unknown");
