@@ -62,31 +62,35 @@ function accountState(account) {
 }
 
 
-/* when it began: a breaker knows, of other things the events may */
+const tripped = (place) => Boolean(place.cell && place.cell.breaker
+                                   && place.cell.breaker.state !== "closed");
 
-function since(account, place, events) {
-    if (place.cell && place.cell.breaker
-        && place.cell.breaker.state !== "closed")
-    {
-        const opened = events.filter((e) => e.account === account.name
-                           && (e.what === "opened" || e.what === "reopened"))
-                       .map((e) => e.at_ms);
-        const recovered = events.find((e) => e.account === account.name
-                                             && e.what === "recovered");
-        const first = opened.filter((at) => !recovered
-                                            || at > recovered.at_ms).pop();
 
-        return first ?? place.cell.breaker.since_ms;
+/* the event with which it began, if that is remembered */
+
+function beginning(account, place, events) {
+    const own = events.filter((e) => e.account === account.name);
+
+    if (tripped(place)) {
+        const recovered = own.find((e) => e.what === "recovered");
+
+        return own.filter((e) => ["opened", "reopened"].includes(e.what)
+                                 && (!recovered || e.at_ms > recovered.at_ms))
+                  .pop();
     }
 
-    const event = events.find((e) => e.account === account.name
-                              && ["opened", "cooling", "closed", "drain",
-                                  "disable"].includes(e.what));
-    return event ? event.at_ms : null;
+    return own.find((e) => ["opened", "cooling", "closed", "drain",
+                            "disable"].includes(e.what));
 }
 
 
-/* what became of the requests that the account would have got */
+/*
+ * What became of the requests that the account would have got, and what it did
+ * to the last that failed there.  One that opened the breaker may have ended a
+ * moment before that is said to have happened.
+ */
+
+const OPENING_MS = 1000;
 
 function rerouted(account, from, recent) {
     const result = { saved: 0, lost: 0, by: new Map(), status: null,
@@ -98,20 +102,19 @@ function rerouted(account, from, recent) {
         const avoided = (r.excluded || []).some((x) => x.account === account
                                                 && AVOIDED.has(x.reason));
 
-        if (r.ts_ms + (r.latency_ms || 0) < from
-            || !failed.length && !avoided || r.account === account
-                                             && r.outcome === "ok")
-        {
-            continue;
-        }
-
+        const ended = r.ts_ms + (r.latency_ms || 0);
         const last = failed[failed.length - 1];
 
-        if (last && result.cause === null
+        if (last && result.cause === null && ended >= from - OPENING_MS
             && last.verdict !== "client_closed")
         {
             result.cause = last.verdict;
             result.status = last.status;
+        }
+        if (ended < from || !failed.length && !avoided
+            || r.account === account && r.outcome === "ok")
+        {
+            continue;
         }
 
         if (r.outcome === "ok") {
@@ -162,7 +165,9 @@ function accountProblem(account, s, recent) {
     }
 
     const now = s.now_ms;
-    const from = since(account, place, s.events || []);
+    const first = beginning(account, place, s.events || []);
+    const from = first ? first.at_ms
+               : tripped(place) ? place.cell.breaker.since_ms : null;
     const r = rerouted(account.name, from ?? now - 300000, recent.list);
     const told = stateOf(place.state);
     const long = known(from) ? " since " + span(now - from) : "";
@@ -173,7 +178,8 @@ function accountProblem(account, s, recent) {
                : operator ? (account.operate === "draining" ? "drained"
                                                             : "disabled")
                : "down";
-    const why = failureWords(r.cause ?? place.cause, r.status);
+    const why = failureWords(r.cause ?? (tripped(place) ? first?.detail : null)
+                             ?? place.cause, r.status);
 
     return {
         account: account.name,

@@ -102,6 +102,35 @@ test("a name that never answered is no illness of the account", async () => {
 });
 
 
+test("what opened a breaker is told: by a request, or the event", async () => {
+    const words = await page.evaluate(() => [[1, 60], [2000], []]
+                                            .map((ages) => {
+        const s = structuredClone(state.status);
+        const a = s.accounts[0];
+        const at_ms = s.now_ms - 5000;
+        const cell = { operate: "enabled", state: "tripped", percent: 100,
+                       cause: "server_error", back_ms: at_ms + 10000,
+                       breaker: { state: "open", since_ms: at_ms } };
+        const tries = [{ account: a.name, verdict: "overloaded",
+                         status: 503 }];
+
+        a.models = [{ model: "m", operate: "enabled", state: "open",
+                      cause: null, back_ms: null, cells: [cell] }];
+        s.events = [{ at_ms, what: "opened", account: a.name,
+                      detail: "timeout" }];
+
+        const list = ages.map((age) => ({ ts_ms: at_ms - age, latency_ms: 0,
+            outcome: "ok", account: "account_b", tries, excluded: [] }));
+
+        return diagnose(s, { list, oldest: 0 }, state.history).headline;
+    }));
+
+    assert.match(words[0], /^account_a is down since 5 s: it answers 503/);
+    assert.match(words[1], /^account_a is down since 5 s: no answer in time/);
+    assert.match(words[2], /^account_a is down since 5 s: no answer in time/);
+});
+
+
 test("a plan says of the route what is so, not of its backups", async () => {
     const words = await page.evaluate(() => planWords({ model: "m", plan: [
         { candidates: [{ order: null, account: "a" }] },
