@@ -3,20 +3,12 @@
 # What arrives at the provider, byte for byte: bodies are passed on as they
 # came but for the model's name and include_usage.
 #
-# A block's "table" has what is sent, one body per line, and after " => " what
-# must arrive (nothing: the same); "bodies" is the same as a Perl list.  "at"
-# names the provider that answers (a), "where" how nginx keeps the body.
-# Large bodies are made by big().  Every byte counts: the lengths and hashes
-# of both are compared, and the texts where they are short.
+# See t/lib/AIBody.pm for what blocks have.  Large bodies are made by big().
 
 use lib 't/lib';
 use AIRoute providers => [qw(a b c)];
 use Test::Nginx::Socket 'no_plan';
-
-use Digest::SHA ();
-use JSON::PP ();
-
-my $json = JSON::PP->new->utf8;
+use AIBody;
 
 our $accounts = <<'END';
 ai_breaker failures=0 rate=100;
@@ -60,65 +52,8 @@ upstream m {
 }
 END
 
-our %where = (memory => 'client_body_buffer_size 32m;',
-              file => 'client_body_buffer_size 8k;');
-
-add_block_preprocessor(sub {
-    my $block = shift;
-    my $name = $block->name;
-    my (@sent, @arrived);
-
-    $block->set_value('http_config', $main::accounts . $main::routes);
-
-    if (defined $block->table) {
-        for my $line (split /\n/, $block->table) {
-            my ($from, $to) = split / => /, $line, 2;
-            push @sent, $from;
-            push @arrived, defined $to ? $to : $from;
-        }
-
-    } elsif (defined $block->bodies) {
-        for (@{ $block->bodies }) {
-            push @sent, $_->[0];
-            push @arrived, defined $_->[1] ? $_->[1] : $_->[0];
-        }
-    }
-
-    my $where = $block->where;
-    my $path = defined $block->path ? $block->path : 'chat/completions';
-    my $headers = defined $block->more_headers ? $block->more_headers : '';
-
-    $block->set_value('config', "location /v1/ {\n    client_max_body_size 64m;"
-                      . "\n    " . ($where ? $main::where{$where} || $where : '')
-                      . "\n    ai_pass;\n}\n");
-    $block->set_value('timeout', 20);
-    $block->set_value('request', [map { "POST /v1/$path\n$_" } @sent]);
-    $block->set_value('more_headers',
-                      [map { 'Content-Length: ' . length() . "\n$headers" } @sent]);
-    $block->{_arrived} = \@arrived;
-
-    provider_reset(qw(a b c));
-
-    for my $f (split /\n/, defined $block->faults ? $block->faults : '') {
-        my ($who, $script) = split ' ', $f, 2;
-        provider_fault($who, $script);
-    }
-});
-
-add_response_body_check(sub {
-    my ($block, $body, $i) = @_;
-    my $name = $block->name . ', request ' . $i;
-    my $want = $block->{_arrived}[$i];
-    my $last = $json->decode(provider_get($block->at || 'a', '/__last'));
-    my %h = map { lc $_->[0] => $_->[1] } @{ $last->{headers} || [] };
-
-    utf8::encode($last->{body}) if defined $last->{body};
-    is($last->{body}, $want, "$name - what arrived")
-        if length $want < 4096 && $want !~ /[^\x00-\x7f]/;
-    is($last->{body_bytes}, length $want, "$name - length");
-    is($h{'content-length'}, length $want, "$name - Content-Length");
-    is($last->{body_sha1}, Digest::SHA::sha1_hex($want), "$name - sha1");
-    is($h{'transfer-encoding'}, undef, "$name - no chunks");
+body_blocks(http => $accounts . $routes, reset => [qw(a b c)], also => sub {
+    my ($block, $body, $name) = @_;
 
     if (defined $block->shows_usage) {
         $block->shows_usage =~ /yes/
