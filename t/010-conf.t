@@ -19,25 +19,17 @@ delete $ENV{AI_TEST_MISSING};
 
 my $tmp = tmp_dir();
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
-spew('key', "sk-s3cr3t \r\n\n");
-spew('empty', "\n");
-spew('two-lines', "sk-s3cr3t\nsk-s3cr3t\n");
-spew('bearer', "Bearer sk-s3cr3t\n");
-spew('bom', "\xef\xbb\xbfsk-s3cr3t\n");
-spew('nul', "sk-s3cr3t\0x\n");
-spew('max', 'k' x 16384);
-spew('large', 's3cr3t' x 2731);
-spew('not-pem', "s3cr3t\n");
-spew('targets', join '', map { "target a model=m$_;\n" } 1 .. 64);
-spew('line', "target a;\n\ntarget b;\n");
+spew("$tmp/key", "sk-s3cr3t \r\n\n");
+spew("$tmp/empty", "\n");
+spew("$tmp/two-lines", "sk-s3cr3t\nsk-s3cr3t\n");
+spew("$tmp/bearer", "Bearer sk-s3cr3t\n");
+spew("$tmp/bom", "\xef\xbb\xbfsk-s3cr3t\n");
+spew("$tmp/nul", "sk-s3cr3t\0x\n");
+spew("$tmp/max", 'k' x 16384);
+spew("$tmp/large", 's3cr3t' x 2731);
+spew("$tmp/not-pem", "s3cr3t\n");
+spew("$tmp/targets", join '', map { "target a model=m$_;\n" } 1 .. 64);
+spew("$tmp/line", "target a;\n\ntarget b;\n");
 
 use AIConf wrap => {
     account => "upstream a {\n    server 127.0.0.1:1;\n    ai_account %s;\n}\n"

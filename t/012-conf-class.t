@@ -12,16 +12,8 @@ use Test::Nginx::Socket 'no_plan';
 
 my $tmp = tmp_dir();
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
-spew('deadline', "deadline 60s;\n\nstall 15s;\n");
-spew('bad', "deadline 60s;\n\nstall 15 s;\n");
+spew("$tmp/deadline", "deadline 60s;\n\nstall 15s;\n");
+spew("$tmp/bad", "deadline 60s;\n\nstall 15 s;\n");
 
 my $accounts;
 

@@ -10,15 +10,7 @@ use Test::Nginx::Socket 'no_plan';
 
 my $tmp = tmp_dir();
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
-spew('account', "ai_breaker failures=3;\n\nai_limit concurrent=0;\n");
+spew("$tmp/account", "ai_breaker failures=3;\n\nai_limit concurrent=0;\n");
 
 my $account;
 

@@ -110,7 +110,7 @@ for my $i (0 .. $#args - 1) {
     $conf =~ s/127\.0\.0\.1:6379/127.0.0.1:$ENV{REDIS}/g;
     # its own 5 and 10 s are what a person waits for
     $conf =~ s/open=5s max_open=10s ramp=10s/open=300ms max_open=1s ramp=1s/;
-    AIDocs::spew("$args[$i + 1].here", $conf);
+    AIRoute::spew("$args[$i + 1].here", $conf);
     $args[$i + 1] .= '.here';
 }
 $ENV{PATH} = $ENV{REAL};

@@ -37,23 +37,14 @@ server {
 END
 
 check_blocks(http => sub {
-                 spew(defined $_[0]->first ? $_[0]->first : 's3cr3t-1');
+                 key_is(defined $_[0]->first ? $_[0]->first : 's3cr3t-1');
                  return $http;
              },
              # no part of a credential, not even of a refused one
              no_error_log => [qr/s3cr3t/],
              reset => ['a'], perl => sub { eval shift });
 
-# put into place as deploy tools do, or written over
-sub spew {
-    my ($content, %o) = @_;
-    my $to = $o{over} ? $key : "$key.new";
-
-    open my $fh, '>', $to or die "$to: $!\n";
-    print $fh $content;
-    close $fh;
-    $o{over} or rename $to, $key or die "$key: $!\n";
-}
+sub key_is { deploy($key, @_) }
 
 # (worker, status, credential that the provider saw)
 sub ask {
@@ -88,7 +79,7 @@ SKIP: {
 
     skip('workers have another user only below root', 1) if $<;
 
-    spew('s3cr3t-1');
+    key_is('s3cr3t-1');
     chmod 0600, $key;
     mkdir "$tmp/warn";
     open my $fh, '>', "$tmp/warn/nginx.conf" or die "$tmp/warn: $!\n";
@@ -120,7 +111,7 @@ __DATA__
 === TEST 1: a new file is in force in both workers within five seconds
 --- check
 ok(in_force('s3cr3t-1', 3), 'both workers send the first');
-spew("s3cr3t-2\n");
+key_is("s3cr3t-2\n");
 ok(in_force('s3cr3t-2', 5), 'both workers send the second');
 is(log_count('was read again from'), 2, 'each worker says so once');
 
@@ -129,11 +120,11 @@ is(log_count('was read again from'), 2, 'each worker says so once');
 === TEST 2: same size, same second, same inode
 --- check
 ok(in_force('s3cr3t-1', 3), 'both workers send the first');
-spew('s3cr3t-2', over => 1);
+key_is('s3cr3t-2', over => 1);
 ok(in_force('s3cr3t-2', 5), 'both workers send the second');
 # its time of modification set back: nothing but the time of change tells
 my $mtime = (stat $key)[9];
-spew('s3cr3t-3', over => 1);
+key_is('s3cr3t-3', over => 1);
 utime $mtime, $mtime, $key;
 ok(in_force('s3cr3t-3', 5), 'both workers send the third');
 
@@ -158,7 +149,7 @@ for (["s3cr3t-2\ns3cr3t-2\n", 'holds a blank'], ['', 'is empty'],
     my ($content, $wrong) = @$_;
     my $before = log_count("stays as it was.*$wrong");
 
-    spew($content);
+    key_is($content);
     ok(wait_for(5, sub {
         log_count("stays as it was.*$wrong") == $before + 2
     }), "$wrong: said by both workers");
@@ -166,7 +157,7 @@ for (["s3cr3t-2\ns3cr3t-2\n", 'holds a blank'], ['', 'is empty'],
 }
 sleep 4;
 is(log_count('stays as it was'), 8, 'said once by each worker, each time');
-spew('s3cr3t-2');
+key_is('s3cr3t-2');
 ok(in_force('s3cr3t-2', 5), 'a good one is taken');
 
 
@@ -180,11 +171,11 @@ ok(wait_for(5, sub { log_count('is not a regular file') == 2 }),
    'folder: logged');
 ok(in_force('s3cr3t-1', 0), 'the first is in force');
 rmdir $key;
-spew('s3cr3t-1');
+key_is('s3cr3t-1');
 ok(wait_for(5, sub { log_count('holds the credential of account "a" again')
                      == 2 }), 'back: logged');
 ok(in_force('s3cr3t-1', 0), 'the first is in force');
-spew('s3cr3t-2');
+key_is('s3cr3t-2');
 ok(in_force('s3cr3t-2', 5), 'a new one is taken');
 
 
@@ -197,7 +188,7 @@ isnt($status, 200, 'the credential is refused');
 my $n = requests('a');
 ask() for 1 .. 6;
 is(requests('a'), $n, 'the account is closed');
-spew('s3cr3t-3');
+key_is('s3cr3t-3');
 ok(in_force('s3cr3t-3', 5), 'it is open in both workers');
 --- log_ok: \[error\]
 
@@ -205,7 +196,7 @@ ok(in_force('s3cr3t-3', 5), 'it is open in both workers');
 
 === TEST 7: a worker that replaces a dead one begins with the file
 --- check
-spew('s3cr3t-2');
+key_is('s3cr3t-2');
 ok(in_force('s3cr3t-2', 5), 'both workers send the second');
 my ($worker) = ask();
 kill 'KILL', $worker;
@@ -220,6 +211,6 @@ is(log_count('was read again'), 3, 'it read the file when it began');
 --- check
 for my $n (1 .. 4) {
     my $want = 's3cr3t-' . ($n % 3 + 1);
-    spew($want);
+    key_is($want);
     ok(in_force($want, 5), "change $n");
 }

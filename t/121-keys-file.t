@@ -33,16 +33,7 @@ sub entry {
 sub keys_json { return "{\"keys\":[\n" . join(",\n", map { entry($_) } @_)
                        . "\n]}\n" }
 
-# put into place as deploy tools do, or written over
-sub spew {
-    my ($content, %o) = @_;
-    my $to = $o{over} ? $file : "$file.new";
-
-    open my $fh, '>', $to or die "$to: $!\n";
-    print $fh $content;
-    close $fh;
-    $o{over} or rename $to, $file or die "$file: $!\n";
-}
+sub keys_are { deploy($file, @_) }
 
 # connections are spread over the workers by the kernel
 my $http = <<'END';
@@ -64,7 +55,7 @@ $http =~ s/%INLINE%/hash('inline')/e;
 add_block_preprocessor(sub {
     my $block = shift;
 
-    spew(keys_json('one'));
+    keys_are(keys_json('one'));
 
     $block->set_value('http_config', "# @{[$block->name]}\n$http");
     $block->set_value('config', "location = /up { return 204; }\n");
@@ -129,15 +120,15 @@ __DATA__
 === TEST 1: added, disabled, restricted, removed
 --- check
 ok(in_force(3, one => 200, inline => 200, two => 401), 'at start');
-spew(keys_json('one', 'two'));
+keys_are(keys_json('one', 'two'));
 ok(in_force(5, one => 200, two => 200), 'added');
-spew(keys_json(['one', disabled => JSON::PP::true], 'two'));
+keys_are(keys_json(['one', disabled => JSON::PP::true], 'two'));
 ok(in_force(5, one => 401, two => 200), 'disabled');
-spew(keys_json(['one', models => ['n']], 'two'), over => 1);
+keys_are(keys_json(['one', models => ['n']], 'two'), over => 1);
 ok(in_force(5, one => 403, two => 200), 'restricted, written over');
-spew(keys_json('two'));
+keys_are(keys_json('two'));
 ok(in_force(5, one => 401, two => 200, inline => 200), 'removed');
-spew("{\"keys\":[]}");
+keys_are("{\"keys\":[]}");
 ok(in_force(5, two => 401, inline => 200), 'all of them removed');
 ok(log_count('\[notice\].*the list of client keys was read again from '
              . '"[^"]*/keys\.json", \d+ bytes in 1 slices') >= 10,
@@ -149,7 +140,7 @@ is(log_count('\[(?:warn|error)\]'), 0, 'and nothing else');
 === TEST 2: same size, same second, same inode
 --- check
 ok(in_force(3, one => 200), 'at start');
-spew(keys_json('two'), over => 1);
+keys_are(keys_json('two'), over => 1);
 ok(in_force(5, one => 401, two => 200), 'written over at once');
 
 
@@ -194,7 +185,7 @@ for (['{"keys":[', 1, 'it is no valid JSON'],
                   \ "[^"]*"\ is\ wrong\ at\ line\ $line:\ \Q$wrong\E/x;
     my $before = log_count($said);
 
-    spew($content);
+    keys_are($content);
     ok(wait_for(5, sub { log_count($said) == $before + 2 }),
        "$wrong: said by both workers");
     ok(in_force(0, one => 200, inline => 200, two => 401, x => 401),
@@ -204,18 +195,18 @@ my $said = log_count('stays as it was');
 sleep 4;
 is(log_count('stays as it was'), $said, 'said once');
 is($said, 22, 'by each worker, each time');
-spew(keys_json('one', 'two'));
+keys_are(keys_json('one', 'two'));
 ok(in_force(5, one => 200, two => 200), 'a good one is taken');
-spew(keys_json('one'));
+keys_are(keys_json('one'));
 ok(in_force(5, one => 200, two => 401), 'and the next one');
 
 
 
 === TEST 5: mended without a change of the keys
 --- check
-spew('{"keys":');
+keys_are('{"keys":');
 ok(wait_for(5, sub { log_count('stays as it was') == 2 }), 'broken');
-spew(keys_json('one'));
+keys_are(keys_json('one'));
 ok(wait_for(5, sub { log_count('holds the list of client keys again') == 2 }),
    'the same keys again');
 ok(in_force(0, one => 200), 'in force');
@@ -232,7 +223,7 @@ ok(wait_for(5, sub { log_count('is not a regular file') == 2 }),
    'folder: logged');
 ok(in_force(0, one => 200), 'the keys stay');
 rmdir $file;
-spew(keys_json('two'));
+keys_are(keys_json('two'));
 ok(in_force(5, one => 401, two => 200), 'another file is taken');
 
 
@@ -254,7 +245,7 @@ ok(in_force(5, one => 401, two => 200, k300 => 200), 'in force in the end');
 
 === TEST 8: a request keeps its key while the keys change
 --- check
-spew(keys_json(['one', team => 'old-team']));
+keys_are(keys_json(['one', team => 'old-team']));
 ok(wait_for(5, sub { log_count('was read again') == 2 }), 'at start');
 provider_fault('a', 'delay=4000');
 my $pid = fork;
@@ -263,7 +254,7 @@ if ($pid == 0) {
     POSIX::_exit($status == 200 ? 0 : 1);
 }
 sleep 0.5;
-spew(keys_json(['two', team => 'new-team']));
+keys_are(keys_json(['two', team => 'new-team']));
 ok(wait_for(5, sub { log_count('was read again') >= 4 }), 'changed');
 provider_fault('a', '');
 ok(in_force(5, one => 401, two => 200), 'another key is in force');
@@ -279,7 +270,7 @@ is($entry->{key_id}, 'one', 'and with its id');
 === TEST 9: a key whose time runs out
 --- check
 my $at = POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 6));
-spew(keys_json(['short', expires => $at]));
+keys_are(keys_json(['short', expires => $at]));
 ok(in_force(5, short => 200), 'before');
 ok(in_force(8, short => 401), 'after');
 my (undef, undef, $answer) = ask('short');
@@ -290,7 +281,7 @@ is(log_count('\[error\]'), 0, 'that is no news of the file');
 
 === TEST 10: a worker that replaces a dead one begins with the file
 --- check
-spew(keys_json('two'));
+keys_are(keys_json('two'));
 ok(in_force(5, two => 200), 'in both workers');
 my ($worker) = ask('two');
 kill 'KILL', $worker;
@@ -305,7 +296,7 @@ ok(in_force(5, one => 401, two => 200), 'and the new one, too');
 --- check
 redis_stop('KILL');
 ok(in_force(3, one => 200, two => 401), 'without Redis');
-spew(keys_json('two'));
+keys_are(keys_json('two'));
 ok(in_force(5, one => 401, two => 200), 'a change, too');
 redis_start();
 --- log_ok: \[(?:error|warn)\]
@@ -314,12 +305,12 @@ redis_start();
 
 === TEST 12: a reload takes the file as it is
 --- check
-spew(keys_json('two'));
+keys_are(keys_json('two'));
 my $pid = slurp("$ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid");
 kill 'HUP', $pid;
 ok(in_force(5, one => 401, two => 200), 'after a reload');
 my @workers = map { (ask('two'))[0] } 1 .. 8;
-spew('{"keys":{}}');
+keys_are('{"keys":{}}');
 kill 'HUP', $pid;
 ok(wait_for(5, sub { log_count('\[emerg\].*"[^"]*" of "ai_keys" is wrong at '
                                . 'line 1: "keys" is an object') == 1 }),

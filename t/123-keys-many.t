@@ -14,7 +14,7 @@ use Time::HiRes qw(time sleep);
 my $tmp = tmp_dir();
 my $keys = 100_000;
 
-sub spew {
+sub key_file {
     my ($team, $to) = @_;
 
     open my $fh, '>', "$tmp/keys.json.new" or die "$tmp: $!\n";
@@ -39,7 +39,7 @@ sub spew {
 add_block_preprocessor(sub {
     my $block = shift;
 
-    spew('first');
+    key_file('first');
 
     $block->set_value('http_config', <<'END');
 ai_price * input=1 output=1;
@@ -93,7 +93,7 @@ my $log = "$ENV{TEST_NGINX_SERVROOT}/logs/error.log";
 # until the file is too old to be read a second time for safety
 sleep 6;
 my $before = () = slurp($log) =~ /was read again/g;
-spew('second');
+key_file('second');
 my ($n, $longest, $start) = (0, 0, time);
 ok(wait_for(20, sub {
     my ($status, $team, $took) = models(1000);
@@ -129,7 +129,7 @@ my $rss = sub {
 };
 my @rss;
 for my $team (qw(second third fourth fifth)) {
-    spew($team);
+    key_file($team);
     ok(wait_for(20, sub { (models(1000))[1] eq $team }), "$team is in force");
     sleep 1;
     push @rss, $rss->();
@@ -144,7 +144,7 @@ SKIP: {
 
 === TEST 3: written over in place while it is read: never half of it
 --- check
-spew('other', "$tmp/other");
+key_file('other', "$tmp/other");
 my $other = slurp("$tmp/other");
 is(length $other, -s "$tmp/keys.json", 'of the same size');
 is((models(100_000))[1], 'first', 'at start');

@@ -11,17 +11,9 @@ use Test::Nginx::Socket 'no_plan';
 
 my $tmp = tmp_dir();
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
 my $good = qq("input_cost_per_token": 1e-6, "output_cost_per_token": "2e-06");
 
-spew('good', <<"END");
+spew("$tmp/good", <<"END");
 {"sample_spec": {"input_cost_per_token": "a number", "x": [{}, null, 1]},
  "fallback_generalizations": [1, {"rules": []}],
  "m": {$good, "max_input_tokens": 128000, "mode": "chat", "other": [{"a":[]}],
@@ -37,35 +29,35 @@ spew('good', <<"END");
    "input_cost_per_token": 1e-6, "output_cost_per_token": 1}}
 END
 
-spew('empty', '');
-spew('nothing', '{}');
-spew('skipped', '{"sample_spec":{}}');
-spew('array', "[\n]");
-spew('number', '12');
-spew('null', 'null');
-spew('cut', "{\n\"m\": {$good");
-spew('garbage', "{\"m\":{$good}}\n\n x");
-spew('comma', "{\n\"m\": {\n$good,,\n}}");
-spew('model', qq({"m":{$good},\n\n"n":"gpt"}));
-spew('model_null', qq({"n":null}));
-spew('string', qq({"m":{\n"input_cost_per_token":"cheap"}}));
-spew('nan', qq({"m":{"input_cost_per_token":"NaN"}}));
-spew('negative', qq({"m":{$good},\n"n":{\n"cache_read_input_token_cost":-1e-9}}));
-spew('minus', qq({"m":{"output_cost_per_token":"-1"}}));
-spew('huge', qq({"m":{"output_cost_per_token_flex":1e300}}));
-spew('bool', qq({"m":{"output_cost_per_token":true}}));
-spew('list', qq({"m":{"output_cost_per_token":[1]}}));
-spew('object', qq({"m":{"output_cost_per_token":{}}}));
-spew('twice', qq({"m":{$good},"n":{$good},"m":{$good}}));
-spew('two', qq({"m":{"input_cost_per_token":1,"input_cost_per_token":2}}));
-spew('window', qq({"m":{"max_input_tokens":"128k"}}));
-spew('range', qq({"m":{"tiered_pricing":[{"input_cost_per_token":1}]}}));
-spew('tiers', qq({"m":{"tiered_pricing":1}}));
-spew('deep', '{"m":{"x":' . '[' x 100 . ']' x 100 . '}}');
+spew("$tmp/empty", '');
+spew("$tmp/nothing", '{}');
+spew("$tmp/skipped", '{"sample_spec":{}}');
+spew("$tmp/array", "[\n]");
+spew("$tmp/number", '12');
+spew("$tmp/null", 'null');
+spew("$tmp/cut", "{\n\"m\": {$good");
+spew("$tmp/garbage", "{\"m\":{$good}}\n\n x");
+spew("$tmp/comma", "{\n\"m\": {\n$good,,\n}}");
+spew("$tmp/model", qq({"m":{$good},\n\n"n":"gpt"}));
+spew("$tmp/model_null", qq({"n":null}));
+spew("$tmp/string", qq({"m":{\n"input_cost_per_token":"cheap"}}));
+spew("$tmp/nan", qq({"m":{"input_cost_per_token":"NaN"}}));
+spew("$tmp/negative", qq({"m":{$good},\n"n":{\n"cache_read_input_token_cost":-1e-9}}));
+spew("$tmp/minus", qq({"m":{"output_cost_per_token":"-1"}}));
+spew("$tmp/huge", qq({"m":{"output_cost_per_token_flex":1e300}}));
+spew("$tmp/bool", qq({"m":{"output_cost_per_token":true}}));
+spew("$tmp/list", qq({"m":{"output_cost_per_token":[1]}}));
+spew("$tmp/object", qq({"m":{"output_cost_per_token":{}}}));
+spew("$tmp/twice", qq({"m":{$good},"n":{$good},"m":{$good}}));
+spew("$tmp/two", qq({"m":{"input_cost_per_token":1,"input_cost_per_token":2}}));
+spew("$tmp/window", qq({"m":{"max_input_tokens":"128k"}}));
+spew("$tmp/range", qq({"m":{"tiered_pricing":[{"input_cost_per_token":1}]}}));
+spew("$tmp/tiers", qq({"m":{"tiered_pricing":1}}));
+spew("$tmp/deep", '{"m":{"x":' . '[' x 100 . ']' x 100 . '}}');
 # behind the first block of 64 KB
-spew('late', "{\n" . join('', map { qq("m$_": {$good},\n) } 1 .. 2000)
+spew("$tmp/late", "{\n" . join('', map { qq("m$_": {$good},\n) } 1 .. 2000)
              . qq("n": {"input_cost_per_token": -1}}));
-spew('keys', qq({"keys":[{"id":"other","hash":"sha256:@{['c' x 64]}"},\n)
+spew("$tmp/keys", qq({"keys":[{"id":"other","hash":"sha256:@{['c' x 64]}"},\n)
              . qq({"id":"filed","hash":"sha256:@{['d' x 64]}",\n)
              . qq("budget":[{"usd":5,"per":"day"}]}]}));
 chmod 0644, "$tmp/keys";
@@ -74,7 +66,7 @@ mkdir "$tmp/dir" or die;
 # third-party data, not part of this project
 my $real = '../shared/prices/model_prices.json';
 -f $real ? symlink Cwd::realpath($real), "$tmp/real"
-         : spew('real', qq({"gpt-4o":{$good},"claude-sonnet-4-5":{$good}}));
+         : spew("$tmp/real", qq({"gpt-4o":{$good},"claude-sonnet-4-5":{$good}}));
 
 my ($a, $b);
 

@@ -13,14 +13,6 @@ use JSON::PP ();
 my $tmp = tmp_dir();
 my $id = 0;
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
 # so many that some share a place in the table
 my $many = join '', map {
     qq("many-$_": {"input_cost_per_token": $_, "output_cost_per_token": 0},\n)
@@ -28,7 +20,7 @@ my $many = join '', map {
 
 # a dollar per million tokens is 1000 nanodollars per token
 
-spew('prices.json', <<"END");
+spew("$tmp/prices.json", <<"END");
 {$many "mapped": {"input_cost_per_token": 1e-06, "output_cost_per_token": "2e-6",
      "cache_read_input_token_cost": 1e-7, "max_input_tokens": 1000,
      "output_cost_per_reasoning_token": 0.000003},
@@ -53,7 +45,7 @@ spew('prices.json', <<"END");
  "second": {"output_cost_per_second": 1}}
 END
 
-spew('windows.json', <<'END');
+spew("$tmp/windows.json", <<'END');
 {"groq/small": {"max_input_tokens": 100}, "same": {"max_input_tokens": 100.0},
  "large": {"max_input_tokens": 101}}
 END

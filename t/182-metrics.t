@@ -23,20 +23,12 @@ workers(2);
 my $tmp = tmp_dir();
 my $root = Cwd::realpath('.');
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
 sub hash { return 'sha256:' . sha256_hex("s3cr3t-$_[0]") }
 
 # names that a careless writer would let out of their quotes
 my $team = "te\"am\\\n<b>\x{e9}";
 
-spew('keys.json', JSON::PP->new->utf8->encode({ keys => [
+spew("$tmp/keys.json", JSON::PP->new->utf8->encode({ keys => [
     { id => 'one', hash => hash('one'), team => $team =~ s/\n//r },
     { id => 'two', hash => hash('two') },
     map +{ id => "k$_", hash => hash("k$_") }, 1 .. 150

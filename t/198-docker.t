@@ -17,14 +17,6 @@ use JSON::PP ();
 my $tmp = tmp_dir();
 my $docker = Cwd::realpath('.') . '/docker';
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
 # output and exit code of a command
 sub output {
     my @command = @_;
@@ -59,13 +51,13 @@ sub load_image_conf {
     $file =~ s/(?<=server )[a-z][\w.-]*(:\d+;)/127.0.0.1$1/g;
     $file =~ s/redis:6379/127.0.0.1:$redis_port/g;
     $file =~ s{=/var/(lib|spool)/nginx-ai}{=$tmp/state/$1}g;
-    spew('conf/x.conf', $file);
+    spew("$tmp/conf/x.conf", $file);
 
     $conf =~ s{^include /etc/nginx/modules-enabled.*$}{$load}m or die;
     $conf =~ s{/etc/nginx/ai/}{$tmp/conf/} or die;
     $conf =~ s{/run/nginx-ai/}{$tmp/run/}g;
     $conf =~ s{/dev/stdout}{$tmp/access.log};
-    spew('image.conf', $conf);
+    spew("$tmp/image.conf", $conf);
 
     local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} || '') . ':detect_leaks=0';
     return output($ENV{TEST_NGINX_BINARY} || 'nginx', '-t', '-e', 'stderr',
@@ -196,7 +188,7 @@ SKIP: {
     my @rules = map { { alert => 'x' . $n++,
                         expr => $_->{expr} =~ s/\$__rate_interval/5m/gr } }
                 map { @{ $_->{targets} || [] } } @{ board()->{panels} };
-    spew('panels.yml', JSON::PP->new->utf8->encode(
+    spew("$tmp/panels.yml", JSON::PP->new->utf8->encode(
              { groups => [{ name => 'panels', rules => \@rules }] }));
     ($text, $rc) = output('promtool', qw(check rules), "$tmp/panels.yml");
     is($rc, 0, 'panels') or diag($text);

@@ -20,14 +20,6 @@ my $docker = Cwd::realpath('.') . '/docker';
 my $json = JSON::PP->new->utf8;
 my ($port, $pid);
 
-sub spew {
-    my ($name, $content) = @_;
-
-    open my $fh, '>', "$tmp/$name" or die "$tmp/$name: $!\n";
-    print $fh $content;
-    close $fh;
-}
-
 sub prometheus_start {
     my $conf = slurp("$docker/prometheus/prometheus.yml");
     my $rules = slurp("$docker/prometheus/ai-route.rules.yml");
@@ -35,11 +27,11 @@ sub prometheus_start {
 
     $conf =~ s/gateway:8090/127.0.0.1:$gateway/ or die;
     2 == ($conf =~ s/interval: 15s/interval: 500ms/g) or die;
-    spew('prometheus.yml', $conf);
+    spew("$tmp/prometheus.yml", $conf);
 
     # what fires after minutes fires at once
     $rules =~ s/^    for: .*\n//mg;
-    spew('ai-route.rules.yml', $rules);
+    spew("$tmp/ai-route.rules.yml", $rules);
 
     $port = free_port();
     $pid = fork;

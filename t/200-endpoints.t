@@ -31,8 +31,6 @@ END
 my $tmp = tmp_dir();
 my $json = JSON::PP->new->canonical;
 
-sub spew_file { open my $fh, '>', $_[0] or die "$_[0]: $!\n"; close $fh }
-
 # says what came, and gives it an id of the account's own
 sub serve {
     my ($name, $n) = (@_, 0);
@@ -113,7 +111,7 @@ for my $parts ([$model, $file], [$file, $model]) {
          'type');
 }
 # over to the other account, which takes the client's name
-spew_file("$tmp/one.503");
+spew("$tmp/one.503", '');
 my $r = multipart('/v1/audio/translations', form('XX', $file, $model));
 is("$r->{status} $r->{h}{'x-ai-account'}", '200 two', 'failover');
 ok(said($r)->{body} eq form('XX', $file, $model), 'as it came');
@@ -182,7 +180,7 @@ is(said($r)->{line},
    'the target has its own name, escaped');
 is(said($r)->{body}, '{"contents":[]}', 'the body as it came');
 is($r->{h}{'x-ai-model'}, 'models/g1', 'told');
-spew_file("$tmp/one.503");
+spew("$tmp/one.503", '');
 $r = ask(path => '/v1beta/models/gem-%C3%A4%2Fb:countTokens', body => '{}');
 is(said($r)->{line}, 'POST /base/v1/models/gem-%C3%A4%2Fb:countTokens HTTP/1.1',
    "the client's, escaped again");
@@ -252,7 +250,7 @@ $r = ask(path => '/v1/responses', model => 'both',
 is("$r->{status} $r->{h}{'x-ai-account'}", '200 two', 'goes on there');
 $r = ask(method => 'GET', path => "/v1/responses/$id", body => '');
 is("$r->{status} $r->{h}{'x-ai-account'}", '200 two', 'read');
-spew_file("$tmp/two.503");
+spew("$tmp/two.503", '');
 $r = ask(path => '/v1/responses', model => 'both',
          more => qq("previous_response_id":"$id",));
 is("$r->{status} $r->{h}{'x-ai-account'} $r->{h}{'x-ai-attempts'}",

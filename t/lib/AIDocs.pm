@@ -34,7 +34,7 @@ use AIRoute ();
 
 use Exporter 'import';
 
-our @EXPORT = qw(root documents blocks commands spew here);
+our @EXPORT = qw(root documents blocks commands here);
 
 my $root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
 
@@ -142,15 +142,6 @@ sub commands {
     }
 
     return @found;
-}
-
-
-sub spew {
-    my ($path, $text) = @_;
-
-    open my $fh, '>', $path or die "$path: $!\n";
-    print $fh $text;
-    close $fh;
 }
 
 

@@ -84,6 +84,7 @@ our @EXPORT = qw(
     redis_start redis_stop redis_pid redis_cli usage_entries
     operate operator_reset accounts_open
     free_port wait_port wait_for tmp_dir build_dir slurp slurp_lines
+    spew deploy
     nginx_version
 );
 
@@ -313,6 +314,30 @@ sub slurp_lines {
 
     return '' unless -e $path;
     return slurp($path) =~ /\A(.*\n)/s ? $1 : '';
+}
+
+
+=item spew(PATH, TEXT), deploy(PATH, TEXT[, over => 1])
+
+Writes a file.  The second does it as deploy tools do, by a new file in its
+place, or with "over" into the one that is there.
+
+=cut
+
+sub spew {
+    my ($path, $text) = @_;
+
+    open my $fh, '>', $path or die "cannot write $path: $!\n";
+    print $fh $text;
+    close $fh or die "cannot write $path: $!\n";
+}
+
+sub deploy {
+    my ($path, $text, %o) = @_;
+
+    return spew($path, $text) if $o{over};
+    spew("$path.new", $text);
+    rename "$path.new", $path or die "cannot rename $path.new: $!\n";
 }
 
 
