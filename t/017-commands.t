@@ -81,7 +81,7 @@ my %elsewhere = (
     ],
     't/provider/README.md' => [
         [qr/^cc / => 'make provider does'],
-        [qr/^ai-provider/ => 't/lib/AIRoute.pm does'],
+        [qr/^\.\/ai-provider/ => 't/lib/AIRoute.pm does'],
     ],
 );
 
