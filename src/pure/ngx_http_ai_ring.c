@@ -224,7 +224,7 @@ ngx_uint_t
 ngx_http_ai_ring_held(const ngx_http_ai_ring_t *ring, u_char *oldest,
     size_t size)
 {
-    uint64_t                 tail;
+    uint64_t                 tail, most;
     ngx_http_ai_ring_edge_t  first, last;
 
     tail = ngx_http_ai_ring_tail(ring);
@@ -241,7 +241,10 @@ ngx_http_ai_ring_held(const ngx_http_ai_ring_t *ring, u_char *oldest,
     ngx_http_ai_ring_read(ring, tail + sizeof(first), oldest,
                           ngx_min(size, first.len));
 
-    return (uint32_t) (last.n - first.n + 1);
+    /* what has gone bad must not tell of more than there is room for */
+    most = (ring->head - tail) / ngx_http_ai_ring_bytes(0);
+
+    return 1 + (ngx_uint_t) ngx_min((uint32_t) (last.n - first.n), most - 1);
 }
 
 

@@ -361,12 +361,40 @@ ngx_http_ai_test_move(void)
 }
 
 
+/* an oldest entry whose number cannot be */
+
+static void
+ngx_http_ai_test_numbers(void)
+{
+    u_char               p[8];
+    uint32_t             n;
+    ngx_http_ai_ring_t  *ring;
+
+    ring = ngx_http_ai_test_ring(128);
+
+    for (n = 0; n < 5; n++) {
+        t_eq(ngx_http_ai_ring_append(ring, p, 8), NGX_OK);
+    }
+
+    t_eq(ngx_http_ai_ring_held(ring, p, 1), 5);
+
+    for (n = 6; n < 1000000; n += 77777) {
+        memcpy(ring->data + 4, &n, 4);
+        memcpy(ring->data + 20, &n, 4);
+        t_eq(ngx_http_ai_ring_held(ring, p, 1), 7);
+    }
+
+    free(ring);
+}
+
+
 static const ngx_http_ai_test_t  tests[] = {
     { "every offset of the end, against a list", ngx_http_ai_test_wrap },
     { "entries too large, slices overtaken", ngx_http_ai_test_bounds },
     { "killed before the last store", ngx_http_ai_test_killed },
     { "bytes gone bad", ngx_http_ai_test_corrupt },
     { "a length gone bad", ngx_http_ai_test_misled },
+    { "a number gone bad", ngx_http_ai_test_numbers },
     { "moved to one of another size", ngx_http_ai_test_move },
     { NULL, NULL }
 };
