@@ -26,8 +26,8 @@ AIRoute - what the test files in t/ share
 It starts one simulated provider (build/ai-provider) per name, each on a free
 port and in a process of its own, and a private Redis where asked for; ends
 them by process id; and arranges Test::Nginx so that a file runs anywhere and
-beside others: free port, server root below build/t, the module loaded, one
-worker below a master.
+beside others: free port, server root below build/t (or in a temporary folder,
+where workers may not enter that), the module loaded, one worker below a master.
 
 After every block, and after its nginx has stopped, the error log must hold
 no [alert], [crit] or [emerg] and no sanitizer's report.  Two tests per block
@@ -69,6 +69,7 @@ use Digest::SHA ();
 use Fcntl qw(:flock O_CREAT O_RDWR);
 use File::Basename ();
 use File::Path ();
+use File::Temp ();
 use HTTP::Tiny ();
 use IO::Socket::INET ();
 use JSON::PP ();
@@ -121,9 +122,7 @@ sub import {
     die "Test::Nginx is loaded already: say \"use AIRoute\" first\n"
         if $INC{'Test/Nginx/Util.pm'};
 
-    $tmp = "$build/t/$$";
-    File::Path::remove_tree($tmp);
-    File::Path::make_path($tmp);
+    $tmp = folder();
 
     @keys = @{ $arg{key} || [] };
 
@@ -139,6 +138,28 @@ sub import {
     }
 
     redis_start() if $arg{redis};
+}
+
+
+# A folder for this file's run.  Workers of a master that is root are nobody, and
+# do not come to what is below a folder like /root.
+
+sub folder {
+    my $to = "$build/t/$$";
+
+    for (my $dir = $build; $> == 0 && $dir ne '/';
+         $dir = File::Basename::dirname($dir))
+    {
+        next if (stat $dir)[2] & 01;
+
+        $to = File::Temp::tempdir('ai-route.XXXXXX', TMPDIR => 1);
+        chmod 0755, $to;
+        return $to;
+    }
+
+    File::Path::remove_tree($to);
+    File::Path::make_path($to);
+    return $to;
 }
 
 
