@@ -13,6 +13,8 @@
 static ngx_int_t ngx_http_ai_json_decode(const u_char **pos,
     const u_char *last, u_char *dst);
 static ngx_int_t ngx_http_ai_json_hex4(const u_char *p, const u_char *last);
+static const u_char *ngx_http_ai_json_plain(const u_char *p,
+    const u_char *last);
 
 
 ngx_int_t
@@ -190,16 +192,37 @@ ngx_http_ai_json_hex4(const u_char *p, const u_char *last)
 }
 
 
+/* the end of what stands for itself, which most strings are made of */
+
+static const u_char *
+ngx_http_ai_json_plain(const u_char *p, const u_char *last)
+{
+    while (p < last && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+        p++;
+    }
+
+    return p;
+}
+
+
 size_t
 ngx_http_ai_json_escape_len(const u_char *p, size_t n)
 {
     size_t         len, seq;
-    const u_char  *last;
+    const u_char  *last, *run;
 
     len = 0;
     last = p + n;
 
-    while (p < last) {
+    for ( ;; ) {
+
+        run = p;
+        p = ngx_http_ai_json_plain(p, last);
+        len += p - run;
+
+        if (p == last) {
+            return len;
+        }
 
         if (*p == '"' || *p == '\\' || *p == '\b' || *p == '\f'
             || *p == '\n' || *p == '\r' || *p == '\t')
@@ -214,8 +237,6 @@ ngx_http_ai_json_escape_len(const u_char *p, size_t n)
         len += seq ? seq : 6;
         p += seq ? seq : 1;
     }
-
-    return len;
 }
 
 
@@ -224,7 +245,7 @@ ngx_http_ai_json_escape(u_char *dst, const u_char *p, size_t n)
 {
     size_t         seq;
     const char    *short_form;
-    const u_char  *last;
+    const u_char  *last, *run;
 
     static const char    shorts[] = "\"\\\b\f\n\r\t";
     static const u_char  letters[] = "\"\\bfnrt";
@@ -232,7 +253,15 @@ ngx_http_ai_json_escape(u_char *dst, const u_char *p, size_t n)
 
     last = p + n;
 
-    while (p < last) {
+    for ( ;; ) {
+
+        run = p;
+        p = ngx_http_ai_json_plain(p, last);
+        dst = ngx_cpymem(dst, run, p - run);
+
+        if (p == last) {
+            return dst;
+        }
 
         short_form = *p ? strchr(shorts, *p) : NULL;
 
@@ -262,8 +291,6 @@ ngx_http_ai_json_escape(u_char *dst, const u_char *p, size_t n)
         dst = ngx_cpymem(dst, p, seq);
         p += seq;
     }
-
-    return dst;
 }
 
 

@@ -518,13 +518,17 @@ ngx_http_ai_price_tokens(const ngx_http_ai_price_t *price,
 
     for (i = 0; i < NGX_HTTP_AI_PRICE_REQUEST; i++) {
 
+        if (parts[i] == 0 && i != NGX_HTTP_AI_PRICE_INPUT
+            && i != NGX_HTTP_AI_PRICE_OUTPUT)
+        {
+            continue;
+        }
+
         pico = ngx_http_ai_price_rate(price, i, usage->tier, usage->input);
 
         if (pico != NGX_HTTP_AI_PRICE_UNKNOWN) {
             *sum += (unsigned __int128) parts[i] * (uint64_t) pico;
-
-            known |= (parts[i] || i == NGX_HTTP_AI_PRICE_INPUT
-                      || i == NGX_HTTP_AI_PRICE_OUTPUT);
+            known = 1;
             continue;
         }
 
