@@ -1,8 +1,9 @@
 # Copyright (C) nginx-ai-route contributors
 
 # The documents against the tree: links and anchors lead somewhere, every
-# directive and variable has its place, metrics that are named exist, and
-# docs/operations.md has the module's log lines, word for word.
+# directive and variable has its place, metrics that are named exist, sizes are
+# those of the source, and docs/operations.md has the module's log lines, word
+# for word.
 
 use strict;
 use warnings;
@@ -11,6 +12,7 @@ use lib 't/lib';
 use AIRoute;
 use Test::More;
 
+use Cwd ();
 use File::Basename qw(basename dirname);
 
 my $root = dirname(__FILE__) . '/..';
@@ -249,6 +251,54 @@ for my $doc (@docs) {
         $help{$tool} //= `$root/$tool --help 2>&1`;
         like($help{$tool}, qr/(?<![\w-])\Q$option\E(?![\w-])/,
              "$doc: $tool has $option");
+    }
+}
+
+
+# sizes of the zone's nodes, as the command in health.md shows them: the
+# compiler is asked, which is there where gdb need not be
+
+my $health = $text{'docs/health.md'};
+my ($gdb) = $health =~ /^(\$ gdb -batch .*?)^```/ms;
+my %size;
+@size{$gdb =~ /sizeof\((\w+)\)/g} = $gdb =~ /^\$\d+ = (\d+)$/gm;
+my $tree = build_dir() . '/nginx-src';
+my $src = Cwd::realpath("$root/src");
+
+cmp_ok(scalar(keys %size), '>=', 10, 'sizes are told');
+is(scalar(grep { !defined } values %size), 0, 'one for each name');
+
+my %named = (account => 'account_node', cell => 'cell_node',
+             model => 'model_node', balance => 'balance_node',
+             key => 'quota_node', purse => 'purse', gate => 'gate_node',
+             claim => 'claim', pin => 'pin_node', 'fixed part' => 'zone_sh');
+
+for (sort keys %named) {
+    my ($bytes) = $health =~ /^\| \Q$_\E \| [^|]* \| (\d+)/m;
+
+    is($bytes // '', $size{"ngx_http_ai_$named{$_}_t"}, "$_: as in the table");
+}
+
+SKIP: {
+    skip 'the module was built elsewhere', 1 unless -e "$tree/objs/Makefile";
+
+    spew(tmp_dir() . '/flags.mk', "include objs/Makefile\n"
+                                  . "flags: ; \@echo \$(CFLAGS) \$(ALL_INCS)\n");
+    my $flags = `env -u MAKEFLAGS -u MAKELEVEL make -s -C $tree \\
+                     --no-print-directory -f ${\ tmp_dir()}/flags.mk flags`;
+    chomp $flags;
+
+    # some are known to one file alone
+    for my $type (sort keys %size) {
+        my ($file) = grep { slurp($_) =~ /^\} \Q$type\E;/m }
+                          glob("$root/src/*.h"), glob("$root/src/*.c");
+        my $c = tmp_dir() . '/size.c';
+
+        spew($c, qq(#include "${\ basename($file // 'no-file')}"\n)
+                 . "_Static_assert(sizeof($type) == $size{$type}, \"\");\n");
+        my $out = `cd $tree && cc $flags -I $src -I $src/pure -fsyntax-only \\
+                       $c 2>&1`;
+        is($?, 0, "$type has $size{$type} bytes") or diag($out);
     }
 }
 
