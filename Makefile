@@ -45,8 +45,8 @@ $(foreach v,ID APP TEAM ENV CLASSES DEFAULT_CLASS MODELS REQUESTS TOKENS \
     $(if $(filter environment,$(origin $v)),$(eval $v :=)))
 endif
 .PHONY: module provider unit key pure test demo bench asan fuzz clean help \
-        sdk-test browser-test lockcheck bench-choose bench-growth bench-peers \
-        bench-scrape bench-spool \
+        sdk-test browser-test lockcheck bench-choose bench-growth \
+        bench-memory bench-peers bench-scrape bench-spool \
         ledger-check endurance drill compat \
         deb image soak valgrind analyze coverage secrets-scan \
         deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz \
@@ -97,6 +97,10 @@ bench-choose: deps-asan
 ##                     what a failover costs (ROUNDS=7)
 bench-growth: deps-bench module $(PROVIDER)
 	@t/tools/bench-growth
+
+## make bench-memory   bytes of records, entries, keys, pins; QUICK=1: a tenth
+bench-memory: deps-bench module $(PROVIDER)
+	@QUICK="$(QUICK)" t/tools/bench-memory
 
 ## make bench-peers    the same requests through other gateways; needs node, npm
 bench-peers: deps-peers module $(PROVIDER)
