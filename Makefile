@@ -46,11 +46,11 @@ $(foreach v,ID APP TEAM ENV CLASSES DEFAULT_CLASS MODELS REQUESTS TOKENS \
 endif
 .PHONY: module provider unit key pure test demo bench asan fuzz clean help \
         sdk-test browser-test lockcheck bench-choose bench-growth \
-        bench-memory bench-peers bench-scrape bench-spool \
+        bench-instructions bench-memory bench-peers bench-scrape bench-spool \
         ledger-check endurance drill compat \
         deb image soak valgrind analyze coverage secrets-scan \
-        deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz \
-        deps-analyze deps-memcheck deps-secrets deps-sdk \
+        deps-build deps-test deps-demo deps-bench deps-callgrind deps-asan \
+        deps-fuzz deps-analyze deps-memcheck deps-secrets deps-sdk \
         deps-browser deps-compat deps-drill deps-deb deps-pack deps-peers
 
 
@@ -98,8 +98,12 @@ bench-choose: deps-asan
 bench-growth: deps-bench module $(PROVIDER)
 	@t/tools/bench-growth
 
+## make bench-instructions   instructions of a request, by part; QUICK=1
+bench-instructions: deps-callgrind module $(PROVIDER)
+	@QUICK="$(QUICK)" t/tools/bench-instructions
+
 ## make bench-memory   bytes of records, entries, keys, pins; QUICK=1: a tenth
-bench-memory: deps-bench module $(PROVIDER)
+bench-memory: deps-demo module $(PROVIDER)
 	@QUICK="$(QUICK)" t/tools/bench-memory
 
 ## make bench-peers    the same requests through other gateways; needs node, npm
@@ -261,7 +265,7 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(pure_src) $(pure_hdr) \
 # keep the objects: they are what makes the next run quick
 .SECONDARY:
 
-deps-build deps-test deps-demo deps-bench deps-asan deps-fuzz deps-analyze \
-deps-memcheck deps-secrets deps-sdk deps-browser deps-compat deps-drill \
-deps-deb deps-pack deps-peers: deps-%:
+deps-build deps-test deps-demo deps-bench deps-callgrind deps-asan deps-fuzz \
+deps-analyze deps-memcheck deps-secrets deps-sdk deps-browser deps-compat \
+deps-drill deps-deb deps-pack deps-peers: deps-%:
 	@t/tools/deps $*

@@ -20,8 +20,8 @@ use Exporter 'import';
 
 our @EXPORT = qw(begin stop_with help slurp spew free_port pinned run spawn
                  stop provider_start redis_start redis_added nginx_start
-                 nginx_version chat_body cpu wrk median at least_most
-                 raw);
+                 nginx_version chat_body cpu wrk post median at
+                 least_most raw);
 
 our $root = Cwd::realpath(File::Basename::dirname(__FILE__) . '/../..');
 our $build = "$root/build";
@@ -308,6 +308,36 @@ sub wrk {
     return run(pinned(0, 'wrk', '-t1', "-c$o{connections}",
                       "-d$o{seconds}s", '--timeout', '10s', '-s', $o{script},
                       $o{url}));
+}
+
+
+# COUNT times BODY to that path of "nginx", over one connection and one after
+# the other, with the bearer that CODE has for each; then each must be answered
+# with 200.
+
+sub post {
+    my ($path, $body, $count, $code) = @_;
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                  PeerPort => $port{nginx})
+        or stop_with("cannot connect: $!");
+
+    for my $i (1 .. $count) {
+        my $bearer = $code ? $code->($i) : 'none';
+        my ($in, $end) = ('');
+
+        syswrite $s, "POST $path HTTP/1.1\r\nHost: x\r\n"
+                     . "Content-Type: application/json\r\n"
+                     . "Authorization: Bearer $bearer\r\nContent-Length: "
+                     . length($body) . "\r\n\r\n$body";
+        until (defined $end && length $in >= $end
+               || $in =~ /\r\n0\r\n\r\n\z/) {
+            sysread $s, $in, 65536, length $in
+                or stop_with("no whole answer: $in");
+            $end //= $+[0] + $1
+                if $in =~ /^Content-Length: (\d+)\r\n(?:.+\r\n)*\r\n/mi;
+        }
+        !$code || $in =~ m{^HTTP/1.1 200 } or stop_with($in);
+    }
 }
 
 
