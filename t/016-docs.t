@@ -261,44 +261,48 @@ for my $doc (@docs) {
 my $health = $text{'docs/health.md'};
 my ($gdb) = $health =~ /^(\$ gdb -batch .*?)^```/ms;
 my %size;
-@size{$gdb =~ /sizeof\((\w+)\)/g} = $gdb =~ /^\$\d+ = (\d+)$/gm;
+@size{$gdb =~ /'print ([^']+)'/g} = $gdb =~ /^\$\d+ = (\d+)$/gm;
 my $tree = build_dir() . '/nginx-src';
 my $src = Cwd::realpath("$root/src");
 
-cmp_ok(scalar(keys %size), '>=', 10, 'sizes are told');
-is(scalar(grep { !defined } values %size), 0, 'one for each name');
+cmp_ok(scalar(keys %size), '>=', 13, 'sizes are told');
+is(scalar(grep { !defined } values %size), 0, 'one for each expression');
 
-my %named = (account => 'account_node', cell => 'cell_node',
-             model => 'model_node', balance => 'balance_node',
-             key => 'quota_node', purse => 'purse', gate => 'gate_node',
-             claim => 'claim', pin => 'pin_node', 'fixed part' => 'zone_sh');
+# of each row of the table the type that ends its expression
+my %row = (account => 'account_node', cell => 'cell_node',
+           model => 'model_node', balance => 'balance_node',
+           key => 'quota_node', purse => 'purse', gate => 'gate_node',
+           claim => 'claim', pin => 'pin_node', 'fixed part' => 'zone_sh',
+           counters => 'tally', history => 'tally_step');
 
-for (sort keys %named) {
-    my ($bytes) = $health =~ /^\| \Q$_\E \| [^|]* \| (\d+)/m;
+for my $row (sort keys %row) {
+    my ($bytes) = $health =~ /^\| \Q$row\E \| [^|]* \| (\d+)/m;
+    my ($expr) = grep { /ngx_http_ai_$row{$row}_t\)$/ } keys %size;
 
-    is($bytes // '', $size{"ngx_http_ai_$named{$_}_t"}, "$_: as in the table");
+    is($bytes // '', $size{$expr // ''}, "$row: as in the table");
 }
 
 SKIP: {
     skip 'the module was built elsewhere', 1 unless -e "$tree/objs/Makefile";
 
-    spew(tmp_dir() . '/flags.mk', "include objs/Makefile\n"
-                                  . "flags: ; \@echo \$(CFLAGS) \$(ALL_INCS)\n");
-    my $flags = `env -u MAKEFLAGS -u MAKELEVEL make -s -C $tree \\
-                     --no-print-directory -f ${\ tmp_dir()}/flags.mk flags`;
+    my ($mk, $c) = map { tmp_dir() . "/$_" } qw(flags.mk size.c);
+
+    spew($mk, "include objs/Makefile\n"
+              . "flags: ; \@echo \$(CFLAGS) \$(ALL_INCS)\n");
+    my $flags = `cd $tree && env -u MAKEFLAGS -u MAKELEVEL make -s -f $mk flags`;
     chomp $flags;
 
-    # some are known to one file alone
-    for my $type (sort keys %size) {
+    # some types are known to one file alone
+    for my $expr (sort keys %size) {
+        my ($type) = $expr =~ /(ngx_http_ai_\w+)/;
         my ($file) = grep { slurp($_) =~ /^\} \Q$type\E;/m }
-                          glob("$root/src/*.h"), glob("$root/src/*.c");
-        my $c = tmp_dir() . '/size.c';
+                     map { glob("$src/*.$_"), glob("$src/pure/*.$_") } qw(h c);
 
-        spew($c, qq(#include "${\ basename($file // 'no-file')}"\n)
-                 . "_Static_assert(sizeof($type) == $size{$type}, \"\");\n");
+        spew($c, '#include "' . ($file // 'none') . "\"\n"
+                 . "_Static_assert($expr == $size{$expr}, \"\");\n");
         my $out = `cd $tree && cc $flags -I $src -I $src/pure -fsyntax-only \\
                        $c 2>&1`;
-        is($?, 0, "$type has $size{$type} bytes") or diag($out);
+        is($?, 0, "$expr: $size{$expr}") or diag($out);
     }
 }
 
