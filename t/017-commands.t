@@ -81,6 +81,7 @@ my %elsewhere = (
     'docs/sizing.md' => [
         [qr/make bench|stream-memory/ => $stage],
     ],
+    'docs/testing.md' => [[qr/make soak/ => $stage]],
     't/provider/README.md' => [
         [qr/^cc / => 'make provider does'],
         [qr/^\.\/ai-provider/ => 't/lib/AIRoute.pm does'],
@@ -428,6 +429,7 @@ run('README.md', undef, [[qr/^curl -i/ => sub {
 
 run($_, undef, []) for qw(docs/benchmark.md docs/clients.md docs/scaling.md
                           docs/install.md t/provider/README.md);
+run('docs/testing.md', undef, [[qr/^cc / => 'quiet']], "$tmp/tree");
 run('docs/compatibility.md', undef, [[qr/--help/ => 'good']], root());
 run('docs/keys-and-limits.md', undef, [
     [qr/^make key/ => 'loose'],
