@@ -61,7 +61,7 @@ sub begin {
         -e $need or stop_with("no $need: run \"make $tool\"");
     }
 
-    $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP);
+    $SIG{$_} = sub { exit 130 } for qw(INT TERM HUP PIPE);
 
     $dir = File::Temp::tempdir("ai-route-$tool.XXXXXX", TMPDIR => 1);
     chmod 0755, $dir;
@@ -380,7 +380,7 @@ END {
     if ($$ == $owner) {
         my $rc = $?;
 
-        local @SIG{qw(INT TERM HUP)} = ('IGNORE') x 3;
+        local @SIG{qw(INT TERM HUP PIPE)} = ('IGNORE') x 4;
         stop($_) for reverse @order;
         if ($rc && $rc != 130 && defined $dir && -s "$dir/error.log") {
             print STDERR "nginx's log ends with:\n",
