@@ -285,12 +285,12 @@ for my $row (sort keys %row) {
 SKIP: {
     skip 'the module was built elsewhere', 1 unless -e "$tree/objs/Makefile";
 
-    my ($mk, $c) = map { tmp_dir() . "/$_" } qw(flags.mk size.c);
+    my ($mk, $c) = map { tmp_dir() . "/$_" } qw(cc.mk size.c);
 
     spew($mk, "include objs/Makefile\n"
-              . "flags: ; \@echo \$(CFLAGS) \$(ALL_INCS)\n");
-    my $flags = `cd $tree && env -u MAKEFLAGS -u MAKELEVEL make -s -f $mk flags`;
-    chomp $flags;
+              . "cc: ; \@echo \$(CC) \$(CFLAGS) \$(ALL_INCS)\n");
+    my $cc = `cd $tree && env -u MAKEFLAGS -u MAKELEVEL make -s -f $mk cc`;
+    chomp $cc;
 
     # some types are known to one file alone
     for my $expr (sort keys %size) {
@@ -300,8 +300,7 @@ SKIP: {
 
         spew($c, '#include "' . ($file // 'none') . "\"\n"
                  . "_Static_assert($expr == $size{$expr}, \"\");\n");
-        my $out = `cd $tree && cc $flags -I $src -I $src/pure -fsyntax-only \\
-                       $c 2>&1`;
+        my $out = `cd $tree && $cc -I $src -I $src/pure -fsyntax-only $c 2>&1`;
         is($?, 0, "$expr: $size{$expr}") or diag($out);
     }
 }
