@@ -88,6 +88,7 @@ ngx_http_ai_redis_tail_stop(ngx_http_ai_redis_tail_t *tail)
 /*
  * It may be another server, whose clock is another, and that has not got the
  * last entries of the one before: the ids to come may be less than the last.
+ * However many connections fail, that is one step back.
  */
 
 static void
@@ -99,7 +100,8 @@ ngx_http_ai_redis_tail_greeted(void *data)
 
     last = &tail->x.last;
 
-    if (!tail->exact) {
+    if (!tail->exact && !tail->back) {
+        tail->back = 1;
         last->ms -= ngx_min(last->ms, NGX_HTTP_AI_REDIS_TAIL_AGAIN_MS);
         last->seq = 0;
     }
@@ -185,6 +187,7 @@ ngx_http_ai_redis_tail_reply(void *data, ngx_http_ai_redis_reply_t *reply)
             && ngx_http_ai_xread_end(&tail->x) == NGX_OK))
     {
         tail->due = 1;
+        tail->back = 0;
         ngx_http_ai_redis_tail_worked(tail);
         tail->read(tail->data);
         return;
@@ -324,6 +327,11 @@ static void
 ngx_http_ai_redis_tail_reset(ngx_http_ai_redis_tail_t *tail)
 {
     ngx_http_ai_redis_session_close(&tail->session);
+
+    if (tail->x.entries) {
+        /* of a reply that broke off */
+        tail->back = 0;
+    }
 
     tail->due = 0;
     tail->skip = 0;

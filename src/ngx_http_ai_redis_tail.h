@@ -48,6 +48,8 @@ typedef struct {
     unsigned                      skip:1;   /* the reply to ASKING comes next */
     unsigned                      exact:1;  /* the next connection begins just
                                                behind the last entry */
+    unsigned                      back:1;   /* x.last is a step back, and
+                                               nothing was read since */
 } ngx_http_ai_redis_tail_t;
 
 

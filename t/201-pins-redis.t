@@ -158,7 +158,7 @@ sub liar {
         next if fork;
         while (sysread $c, my $in, 65536) {
             my $n = () = $in =~ /XADD/g;
-            syswrite $c, $n ? "\$3\r\n1-1\r\n" x $n : $code->();
+            syswrite $c, $n ? "\$3\r\n1-1\r\n" x $n : $code->($in);
             last unless $n || $stays;
         }
         POSIX::_exit(0);
@@ -461,7 +461,32 @@ cmp_ok(-s "$tmp/lies", '<', 30, 'but not in a loop');
 
 
 
-=== TEST 11: not a stream
+=== TEST 11: a Redis that is loading for long: one step back, not ever more
+--- usage: redis://127.0.0.1:$TEST_NGINX_LIAR/0 pins=on
+--- check
+unlink "$tmp/lies";
+my $now = int(time * 1000);
+liar(0, sub {
+    open my $fh, '>>', "$tmp/lies";
+    syswrite $fh, ($_[0] =~ /(\d+)-\d+\r\n$/)[0] . "\n";
+    my $h = hash_of('file-liar');
+    return $1 > 0 ? "-LOADING Redis is loading the dataset in memory\r\n"
+         : join "\r\n", qw(*1 *2 $1 x *1 *2 $15), "$now-5",
+                qw(*8 $1 v $1 1 $4 kind $3 pin $2 id $32), $h,
+                qw($7 account $3 one), '';
+});
+gets('file-liar', 'one', 'it is read');
+my @asked;
+ok(wait_for(10, sub {
+    @asked = grep { $_ > 0 } split /\n/, slurp_lines("$tmp/lies");
+    @asked >= 6;
+}), 'asked again');
+my %from = map { $_ - $now => 1 } @asked;
+is(join(' ', keys %from), '-60000', 'from the last minute on, each time');
+
+
+
+=== TEST 12: not a stream
 --- check
 redis_cli('SET', $stream, 'x');
 ok(wait_for(8, sub { logged(qr/ai pins: redis \S+ cannot be read: WRONGTYPE/) }),
@@ -480,7 +505,7 @@ reads('it may be again');
 
 
 
-=== TEST 12: a user without permission
+=== TEST 13: a user without permission
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 pins=on user=gw password=env:AI_TEST_REDIS
 --- main_config: env AI_TEST_REDIS;
 --- check
@@ -500,7 +525,7 @@ s3cr3t
 
 
 
-=== TEST 13: accounts that a node does not have yet
+=== TEST 14: accounts that a node does not have yet
 --- check
 my $port = node_start('b', sub {
     s/^upstream two \{.*?\}$//ms;
@@ -522,7 +547,7 @@ gets($known, 'one', 'and the others stay', @b);
 
 
 
-=== TEST 14: how many there are
+=== TEST 15: how many there are
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 pins=20 minid=7d
 --- check
 redis_cli('CONFIG', 'SET', 'stream-node-max-entries', '10');
@@ -533,7 +558,7 @@ redis_cli('CONFIG', 'SET', 'stream-node-max-entries', '100');
 
 
 
-=== TEST 15: in a spool they outlive the worker
+=== TEST 16: in a spool they outlive the worker
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 pins=on spool=$TEST_NGINX_TMP/spool
 --- log_ok chomp
 exited on signal 9
@@ -548,7 +573,7 @@ gets($id, 'two', 'another nginx has sent it, and read it');
 
 
 
-=== TEST 16: not asked for
+=== TEST 17: not asked for
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0
 --- check
 my $id = upload('two');
@@ -562,7 +587,7 @@ is_deeply(pins(), { known => 1, reading => JSON::PP::false(),
 
 
 
-=== TEST 17: what it may be
+=== TEST 18: what it may be
 --- must_die
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 pins=0
 --- error_log
@@ -570,7 +595,7 @@ invalid "pins=0" in "ai_usage", write "pins=on", "pins=off" or how many
 
 
 
-=== TEST 18: a word
+=== TEST 19: a word
 --- must_die
 --- usage: redis://127.0.0.1:$TEST_NGINX_REDIS_PORT/0 pins=yes
 --- error_log
@@ -578,7 +603,7 @@ invalid "pins=yes" in "ai_usage"
 
 
 
-=== TEST 19: for a file there are none
+=== TEST 20: for a file there are none
 --- must_die
 --- usage: file:$TEST_NGINX_TMP/usage.jsonl pins=on
 --- error_log
