@@ -186,7 +186,10 @@ ngx_http_ai_attempt_get(ngx_peer_connection_t *pc, void *data)
 
     r->connection->log->action = "choosing ai account";
 
-    if (at->unparked) {
+    if (at->parked) {
+        ngx_http_ai_attempt_interrupted(r, at);
+
+    } else if (at->unparked) {
         ngx_http_ai_attempt_replace_pause(r);
 
     } else {

@@ -368,6 +368,8 @@ int64_t ngx_http_ai_attempt_dearest(ngx_http_ai_ctx_t *ctx);
 ngx_int_t ngx_http_ai_attempt_park(ngx_peer_connection_t *pc,
     ngx_http_ai_attempt_t *at, ngx_msec_t ms);
 void ngx_http_ai_attempt_wake(ngx_event_t *ev);
+void ngx_http_ai_attempt_interrupted(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at);
 void ngx_http_ai_attempt_forget_pause(ngx_http_request_t *r);
 void ngx_http_ai_attempt_replace_pause(ngx_http_request_t *r);
 void ngx_http_ai_attempt_unpark(ngx_http_ai_attempt_t *at);

@@ -8,17 +8,15 @@
  * Pauses between attempts without blocking a worker.
  *
  * peer.get may only say "again" with a connection, so a parked request gets a
- * placeholder: an eventfd that never becomes readable and whose recv() fails.
- * nginx keeps watching the client meanwhile.  When the pause is over we call
- * the upstream's own read handler; its recv() fails, and the core goes to the
- * next peer, which is peer.get again.
+ * placeholder: a socket without another end, whose recv() fails.  nginx keeps
+ * watching the client meanwhile.  When the pause is over we call the upstream's
+ * own read handler; its recv() fails, and the core goes to the next peer, which
+ * is peer.get again.
  */
 
 
 #include "ngx_http_ai_attempt.h"
 #include "ngx_http_ai_compat.h"
-
-#include <sys/eventfd.h>
 
 
 /* the placeholder's connect timer must not fire before ours */
@@ -44,10 +42,12 @@ ngx_http_ai_attempt_park(ngx_peer_connection_t *pc,
 
     static ngx_str_t  name = ngx_string("pause");
 
-    fd = eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+    /* the core may ask it how its connect() went */
+
+    fd = socket(AF_UNIX, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
 
     if (fd == -1) {
-        ngx_log_error(NGX_LOG_ERR, pc->log, ngx_errno, "eventfd() failed");
+        ngx_log_error(NGX_LOG_ERR, pc->log, ngx_errno, "socket() failed");
         return NGX_ERROR;
     }
 
@@ -136,6 +136,25 @@ static ssize_t
 ngx_http_ai_attempt_no_recv(ngx_connection_t *c, u_char *buf, size_t size)
 {
     return NGX_ERROR;
+}
+
+
+/*
+ * nginx ends each connection of a worker whose worker_shutdown_timeout is
+ * over.  The client's is one of them, but the placeholder's may come first:
+ * there is another one then, for as long as that takes.
+ */
+
+void
+ngx_http_ai_attempt_interrupted(ngx_http_request_t *r,
+    ngx_http_ai_attempt_t *at)
+{
+    ngx_del_timer(&at->park);
+
+    at->parked = 0;
+    at->paused += ngx_current_msec - at->park_start;
+
+    ngx_http_ai_attempt_replace_pause(r);
 }
 
 

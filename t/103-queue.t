@@ -13,6 +13,7 @@ use AILog;
 use AIServer;
 use AIWorkers;
 
+use IO::Socket::INET ();
 use Time::HiRes qw(time sleep);
 
 my $tmp = tmp_dir();
@@ -299,3 +300,32 @@ sleep 0.4;
 is(error_code(ask(class => 'small')), 'queue_full', 'four places, not more');
 operator_reset('a');
 is(join(' ', map { $_->{status} } answers(@q)), '200 200 200 200', 'served');
+
+
+
+=== TEST 9: a worker whose time to exit is over
+--- main_config: worker_shutdown_timeout 600ms;
+--- check
+cool(30);
+
+# places in nginx's table for who comes next, the last one first: what stands
+# for a pause is then ended before its client is
+my @places = map {
+    my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                  PeerPort => server_port());
+    print $s "GET /up HTTP/1.1\r\nHost: g\r\n\r\n";
+    sysread $s, my $answer, 4096;
+    $s;
+} 1 .. 24;
+close $_ for @places;
+sleep 0.2;
+
+my @q = map { open_request(class => 'q') } 1 .. 6;
+sleep 0.3;
+reload(gone => 1);
+is(join(' ', map { $_->{status} } answers(@q)), '0 0 0 0 0 0', 'cut');
+for (@q) {
+    my $log = logged($_);
+    is("$log->{outcome} $log->{addr}", 'client_gone ', 'recorded');
+    within({ took => $log->{queue} / 1000 }, 0.6, 1.5, 'all of the wait');
+}
