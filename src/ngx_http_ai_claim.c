@@ -197,7 +197,7 @@ ngx_http_ai_claim_return_locked(ngx_http_ai_zone_t *zone,
             claim->nanousd = claim->key_money.nanousd;
 
         } else if (!claim->settled) {
-            claim->nanousd += claim->account_money.nanousd;
+            ngx_http_ai_claim_add(claim, claim->account_money.nanousd);
         }
     }
 

@@ -301,7 +301,7 @@ ngx_http_ai_health_settle_locked(ngx_http_ai_zone_t *zone,
     pass->claim->last = an->node.key;
 
     if (!pass->claim->settled) {
-        pass->claim->nanousd += nanousd;
+        ngx_http_ai_claim_add(pass->claim, nanousd);
     }
 
     ngx_http_ai_purse_settle_locked(zone, money, nanousd);

@@ -107,6 +107,12 @@ typedef struct {
 } ngx_http_ai_claim_t;
 
 
+/* what one more try has cost; a provider's bill may be any number */
+
+#define ngx_http_ai_claim_add(claim, n)                                       \
+    (claim)->nanousd += ngx_min(n, INT64_MAX - (claim)->nanousd)
+
+
 /* a worker that holds something; guarded by the lock */
 
 typedef struct {

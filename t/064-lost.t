@@ -7,6 +7,7 @@ use AIRoute providers => [qw(a b)];
 use Test::Nginx::Socket 'no_plan';
 use AICheck;
 use AIClient;
+use AIServer;
 use AIWorkers;
 
 use Digest::SHA qw(sha256_hex);
@@ -14,6 +15,8 @@ use JSON::PP ();
 use Time::HiRes qw(time sleep);
 
 workers(2);
+
+$ENV{TEST_NGINX_OWN} = free_port();
 
 my $tmp = tmp_dir();
 my $hash = sha256_hex('s3cr3t');
@@ -37,6 +40,14 @@ END
 check_blocks(http => $http, reset => [qw(a b)],
              before => sub { truncate "$tmp/usage.jsonl", 0 },
              perl => sub { eval shift });
+
+# accounts that bill more than anybody has
+my @billed = map { "billed$_" } 1 .. 7;
+our $billed = join "\n",
+    (map { "upstream $_ { server 127.0.0.1:\$TEST_NGINX_OWN;
+                ai_account provider=openrouter base=http://own/v1; }" } @billed),
+    'ai_class held { queue 20s; deadline 30s; attempts 9; retry_same off; }',
+    "ai_route dear { @{[map { qq(target $_;) } @billed]} target b tier=2; }\n";
 
 sub mine { return head => $auth, @_ }
 
@@ -203,3 +214,32 @@ ok(wait_for(4, sub { -f "$tmp/state/budgets"
                      && slurp("$tmp/state/budgets") =~ / $spent k$/m }),
    'and the key has spent just that')
     or diag("$spent, but:\n" . slurp("$tmp/state/budgets"));
+
+
+
+=== TEST 7: between two tries, and the bills of those before are any number
+--- routes eval: $main::billed
+--- log_ok chomp
+exited on signal 9
+--- check
+my $bill = '"cost":900000000,"is_byok":true,'
+           . '"cost_details":{"upstream_inference_cost":900000000}';
+own_server('OWN', sub {
+    my $body = '{"error":{"message":"x","type":"server_error"},'
+               . qq("usage":{"prompt_tokens":1,$bill}});
+    syswrite $_[0], "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                    . "Connection: close\r\nContent-Length: "
+                    . length($body) . "\r\n\r\n$body";
+});
+provider_fault('b', 'delay=9000');
+my $busy = open_request(mine(model => 'one'));
+ok(wait_for(3, sub { requests('b') == 1 }), 'b is busy');
+my $q = open_request(mine(model => 'dear',
+                          head => $auth . "X-AI-Class: held\r\n"));
+sleep 1;
+is(scalar keys %{ records() }, 0, 'it waits for another try');
+kill_workers();
+my $by;
+ok(wait_for(5, sub { $by = records(); keys %$by == 2 }), 'both are recorded');
+like($by->{ $q->{id} }[0]{account}, qr/^billed/, 'it was at one of them');
+is($by->{ $q->{id} }[0]{cost_nanousd}, 9223372036854775807, 'more than fits');
