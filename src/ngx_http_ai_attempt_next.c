@@ -116,6 +116,12 @@ ngx_http_ai_attempt_decide(ngx_http_ai_attempt_t *at)
         ngx_http_ai_route_ban(&at->ctx->plan, try->target);
     }
 
+    if (row->moves[0] == NGX_HTTP_AI_MOVE_FAIL) {
+        /* the client has left, or it is about the request itself */
+        ngx_http_ai_attempt_fail(at);
+        return;
+    }
+
     if (ngx_http_ai_zone_may_retry(at->ctx->conf->zone) != NGX_OK) {
 
         ngx_log_error(NGX_LOG_WARN, at->ctx->request->connection->log, 0,

@@ -629,3 +629,26 @@ is(way(ask(class => 'made', model => 'pic', more => '"what":"500",')),
    'own,own2', 'chat moves');
 --- log_ok chomp
 Connection refused
+
+
+
+=== TEST 15: the retry budget: who would not be tried again is not said to be kept from it
+--- check
+my $spent = qr/retry budget is spent/;
+my $said = sub { return scalar(() = slurp("$ENV{TEST_NGINX_SERVROOT}/logs/"
+                                          . 'error.log') =~ /$spent/g) };
+
+ask(model => 'two+sim:500', class => 'off') for 1 .. 101;
+my $n = $said->();
+cmp_ok($n, '>', 0, 'it is spent');
+
+my $r = ask(model => 'two+sim:400', class => 'off');
+is("$r->{status} $r->{h}{'x-ai-attempts'}", '400 1', 'about the request');
+my $q = open_request(model => 'two+sim:delay=3000', class => 'off');
+sleep 0.3;
+close $q->{socket};
+is(logged($q)->{outcome}, 'client_gone', 'the client has left');
+is($said->(), $n, 'nothing was kept from them');
+
+is(ask(model => 'two+sim:500', class => 'off')->{status}, 502, 'but here');
+is($said->(), $n + 1, 'it was');
