@@ -315,8 +315,9 @@ static ngx_int_t
 ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
     ngx_http_ai_attempt_t *at)
 {
-    ngx_str_t            *type;
-    ngx_http_upstream_t  *u;
+    ngx_str_t                       *type;
+    ngx_http_upstream_t             *u;
+    ngx_http_upstream_headers_in_t   empty;
 
     u = r->upstream;
 
@@ -332,9 +333,20 @@ ngx_http_ai_attempt_header_done(ngx_http_request_t *r,
         ngx_memzero(&at->status, sizeof(ngx_http_status_t));
         ngx_memzero(&at->reply, sizeof(ngx_http_ai_reply_t));
 
-        u->headers_in.headers.part.nelts = 0;
-        u->headers_in.headers.part.next = NULL;
+        /* nothing that they said holds for it */
+
+        ngx_memzero(&empty, sizeof(ngx_http_upstream_headers_in_t));
+
+        empty.headers = u->headers_in.headers;
+        empty.headers.part.nelts = 0;
+        empty.headers.part.next = NULL;
+        empty.trailers = u->headers_in.trailers;
+        empty.content_length_n = -1;
+        empty.last_modified_time = -1;
+
+        u->headers_in = empty;
         u->headers_in.headers.last = &u->headers_in.headers.part;
+        u->headers_in.trailers.last = &u->headers_in.trailers.part;
 
         r->state = 0;
         u->process_header = ngx_http_ai_attempt_status_line;

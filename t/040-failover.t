@@ -628,3 +628,33 @@ for my $more (qq("x":"$text",), qq("stream":true,"x":"$text",)) {
     is(seen('c')->{body_sha1}, Digest::SHA::sha1_hex($want),
        'the body, but for the model');
 }
+
+
+
+=== TEST 16: nothing that a 103 says holds for the answer
+--- routes
+upstream own { server 127.0.0.1:$TEST_NGINX_OWN;
+    ai_account provider=compatible base=http://own/v1; }
+ai_route own { target own; }
+--- check
+my $body = '{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}],'
+           . '"usage":{"prompt_tokens":3,"completion_tokens":1}}';
+my $early;
+for my $line ('Transfer-Encoding: chunked', 'Content-Length: 3',
+              'Connection: close', 'Content-Encoding: gzip',
+              'Server: early', 'Content-Type: text/event-stream')
+{
+    own_server('OWN', sub {
+        my ($c) = @_;
+        syswrite $c, "HTTP/1.1 103 Early Hints\r\n$line\r\n\r\n"
+                     . "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                     . "Server: own\r\nContent-Length: " . length($body)
+                     . "\r\n\r\n$body";
+    });
+    my $r = ask(model => 'own');
+
+    is("$r->{status} $r->{h}{'x-ai-attempts'}", '200 1', "$line: answered");
+    is($r->{body}, $body, "$line: the body");
+    is($r->{h}{'content-type'}, 'application/json', "$line: the type");
+    AIServer::end_all();
+}
