@@ -479,7 +479,8 @@ is($all->{oldest_ms}, $all->{requests}[-1]{ts_ms}, 'the oldest');
 is(get("requests/$id[0]")->{status}, 404, 'the first is gone');
 my %place = map { $id[$_] => $_ } 0 .. $#id;
 my @place = map { $place{ $_->{request_id} } } @{ $all->{requests} };
-cmp_ok($place[$_], '<', $place[$_ - 1] + 20, 'in their order')
+# it is that of their ends, and one may end after its client has all of it
+cmp_ok($place[$_], '<', $place[$_ - 1] + 40, 'in their order')
     for 1 .. $#place;
 is(scalar(grep { $_->{outcome} eq 'ok' && @{ $_->{tries} } == 1 }
                @{ $all->{requests} }), $n, 'all of them whole');
