@@ -176,9 +176,11 @@ sleep 0.1;
 server_cli($to, 'MIGRATE', '127.0.0.1', server_at($from), 'ai:usage', '0',
            '5000');
 sleep 0.1;
-# first the one whose claim is of a later epoch, and would win
+# as an import, since that is of a later epoch than what others still believe
+server_cli($from, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $id{$to});
+server_cli($to, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $id{$from});
 server_cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', $id{$from})
-    for $to, $from;
+    for $from, $to;
 is(served(@fh), 180, 'all were served');
 has(220, 'back again', [$from], 'ai:usage');
 empty();
@@ -280,9 +282,11 @@ $read->(9, 'and where it has gone');
 is(server_cli($to, 'XLEN', $key) + 0, 6, 'at the other node');
 
 server_cli($to, 'DEL', $key, 'pn:0');
-# first the one whose claim is of a later epoch, and would win
+# as an import, since that is of a later epoch than what others still believe
+server_cli($from, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $id{$to});
+server_cli($to, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $id{$from});
 server_cli($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', $id{$from})
-    for $to, $from;
+    for $from, $to;
 is(ask(path => '/v1/responses')->{status}, 200, 'stored') for 1 .. 3;
 $read->(12, 'and back again');
 empty();
