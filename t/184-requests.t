@@ -482,6 +482,9 @@ my @place = map { $place{ $_->{request_id} } } @{ $all->{requests} };
 # it is that of their ends, and one may end after its client has all of it
 cmp_ok($place[$_], '<', $place[$_ - 1] + 40, 'in their order')
     for 1 .. $#place;
+# (two clocks, each cut to a millisecond, at both ends)
+my @end = map { $_->{ts_ms} + $_->{latency_ms} } @{ $all->{requests} };
+cmp_ok($end[$_], '<=', $end[$_ - 1] + 2, 'of their ends') for 1 .. $#end;
 is(scalar(grep { $_->{outcome} eq 'ok' && @{ $_->{tries} } == 1 }
                @{ $all->{requests} }), $n, 'all of them whole');
 
